@@ -1,0 +1,155 @@
+"""Every way to refuse a request, each with its whole answer (RFC 6750, section 3; RFC 9110, section 15.6.4).
+
+::
+
+    Denied
+    ├── NoToken             401  no access token was sent
+    ├── BadHeader           400  the Authorization header is malformed
+    ├── InvalidToken        401  malformed, expired, not yet valid, or anything else wrong with it
+    ├── InsufficientScope   403  valid, but lacks a scope
+    ├── RuleNotMet          403  valid, but its claims do not meet the rule
+    └── KeysUnavailable     503  nobody can tell: the token may well be good
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+# RFC 6750, section 3: what a quoted value of the challenge may hold, and no quote or backslash with it.
+_UNQUOTABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "malformed": "The access token is malformed",
+    "expired": "The access token expired",
+    "not_yet_valid": "The access token is not valid yet",
+}
+RETRY_AFTER: Final = 5  # seconds
+
+
+class Denied(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A request that may not enter, and the answer to give.
+
+    `status`, `headers` and `body` are for the caller of the API and the same in every framework; `reason`
+    is a stable code for logs and metrics; `detail` says more to the API's own developers and must not
+    leave the process. None of them holds the token.
+    """
+
+    status: int = 401
+    error: str = "invalid_token"
+    description: str = "The access token is invalid"
+
+    def __init__(self, reason: str, *, realm: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.realm = realm
+        self.detail = detail
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer, all but Content-Length."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("WWW-Authenticate", self._challenge()),
+        ]
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The members of the JSON body: `error` and `error_description`."""
+        return {"error": self.error, "error_description": self.description}
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent, byte for byte."""
+        return json.dumps(self.body, separators=(",", ":")).encode("ascii")
+
+    def _challenge(self) -> str:
+        return _challenge(realm=self.realm, error=self.error, error_description=self.description)
+
+
+class NoToken(Denied):
+    """No Authorization header, or one of another scheme: nothing is said of an error (RFC 6750, 3.1)."""
+
+    error = "unauthorized"
+    description = "No access token was sent"
+
+    def __init__(self, *, realm: str, detail: str = "") -> None:
+        super().__init__("no_token", realm=realm, detail=detail)
+
+    def _challenge(self) -> str:
+        return _challenge(realm=self.realm)
+
+
+class BadHeader(Denied):
+    """`Bearer` with no word or several, or two Authorization headers."""
+
+    status = 400
+    error = "invalid_request"
+    description = "The Authorization header is malformed"
+
+    def __init__(self, *, realm: str, detail: str = "") -> None:
+        super().__init__("bad_header", realm=realm, detail=detail)
+
+
+class InvalidToken(Denied):
+    """A token that is not accepted; `reason` tells developers why, the answer tells strangers little."""
+
+    def __init__(self, reason: str, *, realm: str, detail: str = "") -> None:
+        super().__init__(reason, realm=realm, detail=detail)
+        self.description = _DESCRIPTIONS.get(reason, self.description)
+
+
+class InsufficientScope(Denied):
+    """A valid token without a scope that the rule needs; `scopes` are those of the rule."""
+
+    status = 403
+    error = "insufficient_scope"
+    description = "The access token lacks a required scope"
+
+    def __init__(self, scopes: tuple[str, ...], *, realm: str, detail: str = "") -> None:
+        super().__init__("insufficient_scope", realm=realm, detail=detail)
+        self.scopes = scopes
+
+    def _challenge(self) -> str:
+        return _challenge(
+            realm=self.realm,
+            error=self.error,
+            error_description=self.description,
+            scope=" ".join(self.scopes),
+        )
+
+
+class RuleNotMet(Denied):
+    """A valid token whose claims do not meet the rule."""
+
+    status = 403
+    error = "insufficient_scope"
+    description = "The access token does not meet the requirements of this resource"
+
+    def __init__(self, *, realm: str, detail: str = "") -> None:
+        super().__init__("rule_not_met", realm=realm, detail=detail)
+
+
+class KeysUnavailable(Denied):
+    """The issuer's keys cannot be fetched and none are known: an outage, never the token's fault."""
+
+    status = 503
+    error = "temporarily_unavailable"
+    description = "The keys to check the access token cannot be fetched now"
+
+    def __init__(self, *, realm: str, detail: str = "") -> None:
+        super().__init__("keys_unavailable", realm=realm, detail=detail)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer, all but Content-Length; no challenge, for no other token would do."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("Retry-After", str(RETRY_AFTER)),
+        ]
+
+
+def _challenge(**parameters: str) -> str:
+    quoted = (f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
+    return "Bearer " + ", ".join(quoted)

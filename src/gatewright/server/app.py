@@ -1,0 +1,223 @@
+"""The composition root: the only module that knows all parts, and contains nothing else."""
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from uvicorn.supervisors import Multiprocess
+
+from gatewright.server.bootstrap import make_first_records, open_store
+from gatewright.server.context import Server
+from gatewright.server.dashboard.start import start_page
+from gatewright.server.errors import OAuthError, StartupError, StoreUnavailable
+from gatewright.server.events import EventLog, Source
+from gatewright.server.keys import SigningKeys
+from gatewright.server.listening import listen
+from gatewright.server.logs import configure_logging
+from gatewright.server.management.app import ManagementApi
+from gatewright.server.oauth.metadata import key_set, server_metadata
+from gatewright.server.oauth.token import issue_token
+from gatewright.server.requests import MANAGEMENT_PATH, RequestFrame, json_response, render
+from gatewright.server.settings import Settings
+
+Clock = Callable[[], float]
+Door = Callable[[Server, Request], Awaitable[Response]]
+
+GRACE = 8  # seconds for requests in flight when the server stops
+START_DEADLINE = 30.0
+
+
+def build(settings: Settings, *, now: Clock = time.time) -> Server:
+    """A server's parts, on a database that is ready.
+
+    Raises:
+        StartupError: with a plain sentence.
+    """
+    host = urlsplit(settings.issuer).hostname or "localhost"
+    store = open_store(settings)
+    try:
+        keys = make_first_records(store, settings, lambda: SigningKeys(store, host=host, now=now))
+    except BaseException:
+        store.close()
+        raise
+    source = Source(tenant=settings.tenant, hostname=host)
+    return Server(settings=settings, store=store, keys=keys, events=EventLog(store), source=source, now=now)
+
+
+def close(server: Server) -> None:
+    """Writes what is left, then lets go of the database."""
+    server.events.close()
+    server.store.close()
+
+
+def make_app(server: Server) -> Starlette:
+    """The ASGI application of a built server; its end closes the server."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        close(server)
+
+    def route(path: str, door: Door, method: str = "GET") -> Route:
+        return Route(path, partial(door, server), methods=[method])
+
+    routes = [
+        route("/oauth/token", issue_token, "POST"),
+        route("/.well-known/openid-configuration", server_metadata),
+        route("/.well-known/oauth-authorization-server", server_metadata),
+        route("/.well-known/jwks.json", key_set),
+        Mount(MANAGEMENT_PATH, app=ManagementApi(server)),
+        route("/health/live", _alive),
+        route("/health/ready", _ready),
+        route("/", start_page),
+    ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestFrame)],
+        exception_handlers={OAuthError: _refusal, HTTPException: _no_such_page},  # type: ignore[dict-item]  # Starlette types handlers by Exception
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Makes the application inside a worker process; only the settings travel there."""
+
+    settings: Settings
+
+    def __call__(self) -> Starlette:
+        """Called by the HTTP server in each worker."""
+        configure_logging(self.settings)
+        return make_app(build(self.settings))
+
+
+def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
+    """Serves until SIGINT or SIGTERM. ``ready`` is called once the sockets are bound and the data is there.
+
+    Raises:
+        StartupError: with a plain sentence.
+    """
+    configure_logging(settings)
+    host, port = settings.address
+    sockets = listen(host, port)
+    try:
+        if settings.workers == 1:
+            app = make_app(build(settings))
+            if ready is not None:
+                ready()
+            uvicorn.Server(_config(app)).run(sockets)
+            return
+        close(build(settings))  # so that a fault is said once, and the workers find everything made
+        if ready is not None:
+            ready()
+        config = _config(Worker(settings), factory=True, workers=settings.workers)
+        Multiprocess(config, sockets=sockets).run()
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class RunningServer:
+    """A server in a background thread of this process; a context manager that stops it."""
+
+    def __init__(self, settings: Settings, *, now: Clock = time.time) -> None:
+        self.settings = settings
+        self.issuer = settings.issuer
+        self._sockets = listen(*settings.address)
+        try:
+            self.server = build(settings, now=now)
+        except BaseException:
+            self._close_sockets()
+            raise
+        self._http = uvicorn.Server(_config(make_app(self.server)))
+        self._thread = threading.Thread(
+            target=self._http.run, args=(self._sockets,), name="gatewright-server"
+        )
+        self._thread.start()
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """Ends requests in flight, writes events, closes the database; may be called twice."""
+        self._http.should_exit = True
+        self._thread.join()
+        self._close_sockets()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_DEADLINE
+        while not self._http.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                self.stop()
+                raise StartupError("The HTTP server did not start.")
+            time.sleep(0.005)
+
+    def _close_sockets(self) -> None:
+        for each in self._sockets:
+            each.close()
+
+
+def start(settings: Settings, *, now: Clock = time.time) -> RunningServer:
+    """Starts a server in a background thread and returns when it answers; for the demo and for tests.
+
+    Raises:
+        StartupError: with a plain sentence.
+    """
+    return RunningServer(settings, now=now)
+
+
+def _config(app: Starlette | Worker, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+async def _alive(_: Server, __: Request) -> Response:
+    return json_response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+async def _ready(server: Server, _: Request) -> Response:
+    try:
+        await server.store.aread(lambda tx: tx.revision())
+    except StoreUnavailable:
+        body = {"status": "unavailable", "reason": "the database does not answer"}
+        return json_response(body, status=503, headers={"Cache-Control": "no-store", "Retry-After": "5"})
+    return json_response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+async def _refusal(_: Request, refusal: OAuthError) -> Response:
+    return render(refusal)
+
+
+async def _no_such_page(_: Request, error: HTTPException) -> Response:
+    code = "not_found" if error.status_code == HTTPStatus.NOT_FOUND else "method_not_allowed"
+    return render(OAuthError(error.status_code, code, error.detail, headers=error.headers))

@@ -1,0 +1,152 @@
+"""The first start, and what each start makes sure of; nothing that exists is changed.
+
+Folder, master key, database, signing keys, system API, and the command line's own client.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from gatewright.server.errors import StartupError
+from gatewright.server.keys import FIRST_RING, SigningKeys
+from gatewright.server.model import (
+    Client,
+    ClientGrant,
+    client_document,
+    new_client_grant_id,
+    new_client_id,
+    new_resource_server_id,
+    new_secret,
+)
+from gatewright.server.sealing import Sealer, generate_master_key
+from gatewright.server.settings import Settings
+from gatewright.server.store import Store, Transaction
+from gatewright.server.system_api import system_resource_server
+
+CREDENTIALS_FILE = "cli.json"
+MASTER_KEY_FILE = "master.key"
+CLI_CLIENT_NAME = "Gatewright CLI"
+_CLI_OPTION = "cli_client"
+
+
+def open_store(settings: Settings) -> Store:
+    """Opens the tenant's database with its master key; the folder is made first.
+
+    Raises:
+        StartupError: with a plain sentence, when folder, key or database are not usable.
+    """
+    _make_folder(settings.data)
+    sealer = Sealer(_master_keys(settings))
+    return Store.open(settings.database, sealer, system_identifier=settings.management_audience)
+
+
+def make_first_records(store: Store, settings: Settings, keys: Callable[[], SigningKeys]) -> SigningKeys:
+    """Makes what a new tenant starts with, then writes the command line's credentials.
+
+    ``keys`` opens the signing keys; a wrong master key shows there, before anything is written.
+    """
+    signing_keys = keys()
+    # Made before the transaction, because generating takes longer than others should wait.
+    has_ring = store.read(lambda tx: tx.signing_keys.first(alg=FIRST_RING)) is not None
+    ring = [] if has_ring else signing_keys.new_ring(FIRST_RING)
+
+    def ensure(tx: Transaction) -> Client:
+        if tx.signing_keys.first(alg=FIRST_RING) is None:
+            for key in ring:
+                tx.signing_keys.insert(key)
+        if tx.resource_servers.first(is_system=True) is None:
+            tx.resource_servers.insert(system_resource_server(new_resource_server_id()))
+        return _cli_client(tx) or _make_cli_client(tx)
+
+    client = store.read(_cli_client) if has_ring else None
+    _write_credentials(settings, client or store.write(ensure))
+    return signing_keys
+
+
+def _cli_client(tx: Transaction) -> Client | None:
+    known = tx.option(_CLI_OPTION)
+    return None if known is None else tx.clients.first(client_id=known["client_id"])
+
+
+def _make_cli_client(tx: Transaction) -> Client:
+    sent = {
+        "name": CLI_CLIENT_NAME,
+        "app_type": "non_interactive",
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "client_secret_post",
+        "oidc_conformant": True,
+    }
+    client = Client(client_id=new_client_id(), document=client_document(sent), secrets=(new_secret(),))
+    system = tx.resource_servers.find(is_system=True)[0]
+    document = {"scope": list(system.scopes), "subject_type": "client"}
+    tx.clients.insert(client)
+    tx.client_grants.insert(ClientGrant(new_client_grant_id(), client.client_id, system.id, document))
+    tx.set_option(_CLI_OPTION, {"client_id": client.client_id})
+    return client
+
+
+def _write_credentials(settings: Settings, client: Client) -> None:
+    members = {"issuer": settings.issuer, "client_id": client.client_id, "client_secret": client.secrets[0]}
+    text = json.dumps(members, indent=2) + "\n"
+    file = settings.data / CREDENTIALS_FILE
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        _write_privately(file, text)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StartupError(f"The data folder {folder} cannot be used: {error.strerror}") from error
+
+
+def _master_keys(settings: Settings) -> list[str]:
+    if settings.master_key is not None:
+        return settings.master_key.reveal().split(",")
+    file = settings.data / MASTER_KEY_FILE
+    if not file.exists():
+        database = make_url(settings.database).database
+        if database and Path(database).exists():
+            raise StartupError(
+                f"The master key is missing: {file} is not there, and {database} was sealed with it. "
+                "Put the file back, or give the key as GATEWRIGHT_SERVER_MASTER_KEY."
+            )
+        _write_privately(file, generate_master_key() + "\n", overwrite=False)
+    return file.read_text(encoding="utf-8").split()
+
+
+def _write_privately(file: Path, text: str, *, overwrite: bool = True) -> None:
+    """Writes a file only its owner can read, whole or not at all, on disk when this returns."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if overwrite:
+            Path(name).replace(file)
+        else:
+            _link_unless_there(Path(name), file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def _link_unless_there(made: Path, file: Path) -> None:
+    """Two first starts at once end with one key: the other's, if it was earlier."""
+    try:
+        os.link(made, file)
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()

@@ -1,0 +1,21 @@
+"""The parts of a running server, handed to each door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gatewright.server.events import EventLog, Source
+from gatewright.server.keys import SigningKeys
+from gatewright.server.settings import Settings
+from gatewright.server.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Built in ``app``; ``now`` is the clock, seconds since 1970."""
+
+    settings: Settings
+    store: Store
+    keys: SigningKeys
+    events: EventLog
+    source: Source
+    now: Callable[[], float]

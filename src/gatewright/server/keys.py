@@ -1,0 +1,194 @@
+"""Signing keys: one ring for each algorithm, of a next, a current and previous keys.
+
+The next key is published before it signs. A rotated key stays published until every token it signed
+has expired; a revoked one is gone at once. This module holds the opened keys in memory and follows
+the change feed; the records lie in the store.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from gatewright.jose import JWK, JWKS, jwt
+from gatewright.server import certificates
+from gatewright.server.errors import NotFound
+from gatewright.server.model import HMAC_ALGORITHMS, SigningKey, new_kid
+from gatewright.server.store import Store, Transaction
+from gatewright.server.store.transaction import Batch
+
+FIRST_RING = "RS256"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """The keys of the database as opened at one moment."""
+
+    records: tuple[SigningKey, ...]
+    opened: Mapping[str, JWK]
+    current: Mapping[str, JWK]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """What ``/.well-known/jwks.json`` answers: the bytes, and their strong entity tag."""
+
+    body: bytes
+    etag: str
+
+
+class SigningKeys:
+    """The tenant's signing keys.
+
+    Args:
+        store: where the records lie.
+        host: the common name of new certificates.
+        now: the clock, seconds since 1970.
+    """
+
+    def __init__(self, store: Store, *, host: str, now: Callable[[], float]) -> None:
+        self._store = store
+        self._host = host
+        self._now = now
+        self._lock = threading.Lock()
+        self._ring = _open(store)
+        self._published: tuple[tuple[str, ...], JWKS, KeySet] | None = None
+        store.on_change(self._apply)
+
+    def sign(self, claims: Mapping[str, object], *, alg: str, typ: str) -> str:
+        """A JWT signed with the current key of ``alg``.
+
+        Raises:
+            NotFound: when no API ever asked for that algorithm, so that there is no ring.
+        """
+        key = self._ring.current.get(alg)
+        if key is None:
+            raise NotFound(f"there is no signing key for {alg}")
+        return jwt.sign(claims, key, alg=alg, typ=typ)
+
+    def verification_keys(self) -> JWKS:
+        """The public keys whose tokens are to be accepted now."""
+        return self._publication()[1]
+
+    def key_set(self) -> KeySet:
+        """The published key set."""
+        return self._publication()[2]
+
+    def certificate(self, alg: str = FIRST_RING) -> str:
+        """The current key's certificate, as PEM."""
+        return next(
+            key.certificate for key in self._ring.records if key.alg == alg and key.state == "current"
+        )
+
+    def new_ring(self, alg: str) -> list[SigningKey]:
+        """A current and a next key, made in parallel: generating releases the interpreter's lock."""
+        with ThreadPoolExecutor(2) as pool:
+            current, upcoming = pool.map(self._new_key, (alg, alg))
+        return [replace(current, state="current", current_since=self._now()), upcoming]
+
+    def ensure_ring(self, tx: Transaction, alg: str) -> None:
+        """Makes the ring of ``alg`` unless it exists, or needs none because its APIs bring a secret."""
+        if alg in HMAC_ALGORITHMS or tx.signing_keys.first(alg=alg) is not None:
+            return
+        for key in self.new_ring(alg):
+            tx.signing_keys.insert(key)
+
+    def rotate(self, tx: Transaction) -> list[SigningKey]:
+        """Turns every ring: next signs, current only verifies; answers the fresh keys that are next now."""
+        announced = []
+        for current in tx.signing_keys.find(state="current"):
+            lifetimes = [
+                api.token_lifetime for api in tx.resource_servers.find() if api.signing_alg == current.alg
+            ]
+            until = self._now() + max(lifetimes, default=0)
+            upcoming = tx.signing_keys.find(alg=current.alg, state="next")[0]
+            fresh = self._new_key(current.alg)
+            tx.signing_keys.update(current.kid, lambda key, until=until: self._retired(key, until))  # type: ignore[misc]
+            tx.signing_keys.update(upcoming.kid, self._promoted)
+            tx.signing_keys.insert(fresh)
+            announced.append(fresh)
+        return announced
+
+    def revoke(self, tx: Transaction, kid: str) -> SigningKey:
+        """Ends a previous key: it leaves the key set at once, and its tokens are refused.
+
+        Raises:
+            NotFound: when there is no such key.
+            ValueError: when it signs or is about to; rotate first.
+        """
+
+        def end(key: SigningKey) -> SigningKey:
+            if key.state in {"current", "next"}:
+                raise ValueError(f"the {key.state} key cannot be revoked")
+            return key if key.state == "revoked" else replace(key, state="revoked", revoked_at=self._now())
+
+        return tx.signing_keys.update(kid, end)
+
+    def _new_key(self, alg: str) -> SigningKey:
+        key = JWK.generate(alg, kid=new_kid())
+        now = self._now()
+        return SigningKey(
+            kid=str(key.kid),
+            alg=alg,
+            state="next",
+            private_jwk=key.to_dict(private=True),
+            certificate=certificates.self_signed(key.native, host=self._host, now=now),
+            created_at=now,
+        )
+
+    def _retired(self, key: SigningKey, until: float) -> SigningKey:
+        return replace(key, state="previous", current_until=self._now(), retires_at=until)
+
+    def _promoted(self, key: SigningKey) -> SigningKey:
+        return replace(key, state="current", current_since=self._now())
+
+    def _apply(self, batch: Batch) -> None:
+        if batch.changes is None or any(change.kind == "signing_key" for change in batch.changes):
+            # One reader at a time, or an older view could replace a newer one.
+            with self._lock:
+                self._ring = _open(self._store)
+                self._published = None
+
+    def _publication(self) -> tuple[tuple[str, ...], JWKS, KeySet]:
+        now = self._now()
+        ring = self._ring
+        kids = tuple(key.kid for key in ring.records if key.is_published(now))
+        known = self._published
+        if known is None or known[0] != kids:
+            known = (kids, *_publish([key for key in ring.records if key.is_published(now)], ring.opened))
+            self._published = known
+        return known
+
+
+def _open(store: Store) -> _Ring:
+    # A revoked key is never needed again, so it is not opened either.
+    records = tuple(store.read(lambda tx: tx.signing_keys.find(state=("current", "next", "previous"))))
+    opened = {key.kid: JWK.parse(key.private_jwk) for key in records}
+    current = {key.alg: opened[key.kid] for key in records if key.state == "current"}
+    return _Ring(records=records, opened=opened, current=current)
+
+
+def _publish(records: Iterable[SigningKey], opened: Mapping[str, JWK]) -> tuple[JWKS, KeySet]:
+    public = [(key, opened[key.kid].public()) for key in records]
+    members = [_member(key, jwk) for key, jwk in public]
+    body = json.dumps({"keys": members}, separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return JWKS(tuple(jwk for _, jwk in public)), KeySet(body, etag)
+
+
+def _member(key: SigningKey, jwk: JWK) -> dict[str, object]:
+    """One key as Auth0 publishes it, members in its order."""
+    numbers = {
+        name: value for name, value in jwk.to_dict().items() if name not in {"kty", "use", "kid", "alg"}
+    }
+    return {
+        "kty": jwk.kty,
+        "use": "sig",
+        **numbers,
+        "kid": key.kid,
+        "x5t": certificates.x5t(key.certificate),
+        "x5c": [certificates.x5c(key.certificate)],
+        "alg": key.alg,
+    }

@@ -1,0 +1,45 @@
+"""The Management API as one ASGI application: the nouns' routes behind the guard."""
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from gatewright.guard import Guard
+from gatewright.server.context import Server
+from gatewright.server.errors import ApiError
+from gatewright.server.management import client_grants, clients, logs, resource_servers, signing_keys
+from gatewright.server.management.endpoint import Router, answer
+from gatewright.server.requests import render
+
+ROUTES = (
+    *resource_servers.ROUTES,
+    *clients.ROUTES,
+    *client_grants.ROUTES,
+    *signing_keys.ROUTES,
+    *logs.ROUTES,
+)
+
+
+class ManagementApi:
+    """``/api/v2``. Its own tokens are checked like anybody's, with the keys handed over in process."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._router = Router(ROUTES)
+        self._guard = Guard(
+            server.settings.issuer,
+            audience=server.settings.management_audience,
+            algorithms=("RS256",),
+            keys=server.keys.verification_keys,
+            now=server.now,
+            allow_insecure_issuer=server.settings.allow_insecure_issuer,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        http = Request(scope, receive)
+        try:
+            row, path = self._router.find(http)
+            response = await answer(self._server, self._guard, http, row, path)
+        except ApiError as refusal:
+            response = render(refusal)
+        await response(scope, receive, send)

@@ -1,0 +1,178 @@
+"""``/api/v2/client-grants``: which scopes a client may have at an API."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from gatewright.server.context import Server
+from gatewright.server.errors import AlreadyExists, ApiError, NotFound
+from gatewright.server.management.endpoint import Call, endpoint, paged
+from gatewright.server.management.resource_servers import identifier_of
+from gatewright.server.management.schema import Body, ScopeValue, boolean, invalid_body, require_unique
+from gatewright.server.model import ClientGrant, ResourceServer, merged, new_client_grant_id
+from gatewright.server.store import Transaction
+from gatewright.server.store.policies import find_resource_server
+
+_ORDER = (
+    "scope",
+    "subject_type",
+    "organization_usage",
+    "allow_any_organization",
+    "authorization_details_types",
+    "allow_all_scopes",
+    "default_for",
+    "is_system",
+)
+
+
+class ClientGrantPatch(Body):
+    """The members that create and update share."""
+
+    scope: Annotated[list[ScopeValue], Meta(max_length=1000)] | UnsetType | None = UNSET
+    organization_usage: Literal["deny", "allow", "require"] | UnsetType | None = UNSET
+    allow_any_organization: bool | UnsetType | None = UNSET
+    authorization_details_types: list[str] | UnsetType = UNSET
+    allow_all_scopes: bool | UnsetType | None = UNSET
+
+
+class NewClientGrant(ClientGrantPatch, kw_only=True):
+    """A create body."""
+
+    audience: Annotated[str, Meta(min_length=1, max_length=600)]
+    client_id: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    default_for: Literal["third_party_clients"] | UnsetType = UNSET
+    subject_type: Literal["client", "user"] | UnsetType = UNSET
+
+
+def create(call: Call) -> object:
+    """Authorizes a client for an API."""
+    client_id, audience = call.body.get("client_id"), call.body["audience"]
+    if (client_id is None) == ("default_for" not in call.body):
+        raise invalid_body("Exactly one of client_id and default_for is needed", "client_id")
+    if client_id is not None and call.tx.clients.first(client_id=client_id) is None:
+        raise ApiError(404, "The client does not exist", "inexistent_client")
+    resource_server = _audience(call, audience)
+    if resource_server is None:
+        raise ApiError(404, "The resource server does not exist", "inexistent_resource_server")
+    sent = {name: value for name, value in call.body.items() if name not in {"client_id", "audience"}}
+    document = merged({"subject_type": "client"}, sent)
+    _check(document, resource_server)
+    grant = ClientGrant(new_client_grant_id(), client_id, resource_server.id, _without_scope_if_all(document))
+    try:
+        call.tx.client_grants.insert(grant)
+    except AlreadyExists as error:
+        text = f"A client grant already exists between {client_id} and {audience}"
+        raise ApiError(409, text, "client_grant_conflict") from error
+    return rendered(call.server, call.tx, grant)
+
+
+def read(call: Call) -> object:
+    """One client grant."""
+    return rendered(call.server, call.tx, _named(call, "The grant does not exist."))
+
+
+def list_all(call: Call) -> object:
+    """The client grants, by API, client and kind."""
+    equals: dict[str, object] = {
+        name: call.query[name] for name in ("client_id", "subject_type") if name in call.query
+    }
+    if "audience" in call.query:
+        resource_server = _audience(call, call.query["audience"])
+        equals["resource_server_id"] = resource_server.id if resource_server else ""
+    if "default_for" in call.query:
+        equals["client_id"] = None
+    any_organization = boolean(call.query, "allow_any_organization")
+    if any_organization is not None:
+        equals["allow_any_organization"] = any_organization
+    return paged(
+        call,
+        "client_grants",
+        lambda page: call.tx.client_grants.page(page, **equals),
+        lambda grant: rendered(call.server, call.tx, grant),
+    )
+
+
+def update(call: Call) -> object:
+    """Changes what a client may have."""
+    grant = _named(call, "The client grant does not exist.")
+    resource_server = call.tx.resource_servers.get(grant.resource_server_id)
+    _check(call.body, resource_server)
+
+    def change(before: ClientGrant) -> ClientGrant:
+        return replace(before, document=_without_scope_if_all(merged(before.document, call.body)))
+
+    return rendered(call.server, call.tx, call.tx.client_grants.update(grant.id, change))
+
+
+def delete(call: Call) -> object:
+    """Removes a client grant; one that does not exist is removed already."""
+    call.tx.client_grants.delete(call.path["id"])
+    return None
+
+
+def rendered(server: Server, tx: Transaction, grant: ClientGrant) -> dict[str, object]:
+    """The grant as it goes over the wire."""
+    resource_server = tx.resource_servers.get(grant.resource_server_id)
+    result: dict[str, object] = {"id": grant.id}
+    if grant.client_id is not None:
+        result["client_id"] = grant.client_id
+    result["audience"] = identifier_of(server, resource_server)
+    return result | {name: grant.document[name] for name in _ORDER if name in grant.document}
+
+
+def _audience(call: Call, identifier: str) -> ResourceServer | None:
+    reserved = call.server.settings.management_audience
+    return find_resource_server(call.tx, identifier, system_identifier=reserved)
+
+
+def _named(call: Call, message: str) -> ClientGrant:
+    try:
+        return call.tx.client_grants.get(call.path["id"])
+    except NotFound as error:
+        raise ApiError(404, message, "inexistent_client_grant") from error
+
+
+def _check(document: Mapping[str, Any], resource_server: ResourceServer) -> None:
+    scope = document.get("scope") or []
+    require_unique(scope, "scope")
+    unknown = [value for value in scope if value not in resource_server.scopes]
+    if unknown:
+        # A grant of what the API does not define would be invisible in the dashboard and in force.
+        raise ApiError(
+            400,
+            f"The following scopes are not defined on the resource server: {' '.join(unknown)}",
+            "invalid_body",
+        )
+
+
+def _without_scope_if_all(document: Mapping[str, object]) -> dict[str, object]:
+    hidden = "scope" if document.get("allow_all_scopes") is True else None
+    return {name: value for name, value in document.items() if name != hidden}
+
+
+ROUTES = (
+    endpoint("GET", "/client-grants", list_all, scope="read:client_grants"),
+    endpoint(
+        "POST",
+        "/client-grants",
+        create,
+        scope="create:client_grants",
+        status=201,
+        body=NewClientGrant,
+        changes="Create client grant",
+    ),
+    endpoint("GET", "/client-grants/{id}", read, scope="read:client_grants"),
+    endpoint(
+        "PATCH",
+        "/client-grants/{id}",
+        update,
+        scope="update:client_grants",
+        body=ClientGrantPatch,
+        changes="Update client grant",
+    ),
+    endpoint(
+        "DELETE", "/client-grants/{id}", delete, scope="delete:client_grants", changes="Delete client grant"
+    ),
+)

@@ -1,0 +1,274 @@
+"""The frame of every operation: who may call it, its body, one transaction, its log event, its answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatewright.guard import AccessToken, Denied, Guard, all_of, any_of
+from gatewright.guard import Request as GuardedRequest
+from gatewright.guard.rules import Rule
+from gatewright.server.context import Server
+from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
+from gatewright.server.events import log_event
+from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
+from gatewright.server.model import EventType, LogEvent
+from gatewright.server.requests import (
+    MANAGEMENT_PATH,
+    caller,
+    json_response,
+    note,
+    parse_object,
+    read_body,
+    require_media_type,
+)
+from gatewright.server.store import Page, Rows, Transaction
+
+LARGEST_BODY = 1024 * 1024
+JSON_TYPE = "application/json; charset=utf-8"
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operation, authorized and parsed. ``body`` holds exactly the members sent."""
+
+    server: Server
+    tx: Transaction
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Mapping[str, Any]
+    token: AccessToken
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers when it is more than a body; ``reveals_secret`` is logged."""
+
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reveals_secret: bool = False
+
+
+Operation = Callable[[Call], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A row of a noun's table of routes.
+
+    ``changes`` is the description of the log event; an operation without one only reads.
+    """
+
+    method: str
+    path: str
+    operation: Operation
+    rule: Rule
+    scopes: tuple[str, ...]
+    status: int = 200
+    body: type[Body] | None = None
+    changes: str | None = None
+    flushes_events: bool = False
+
+
+def endpoint(
+    method: str,
+    path: str,
+    operation: Operation,
+    *,
+    scope: str | tuple[str, ...],
+    needs_all: bool = False,
+    status: int = 200,
+    body: type[Body] | None = None,
+    changes: str | None = None,
+    flushes_events: bool = False,
+) -> Endpoint:
+    """A route: any of the scopes lets in, or all of them with ``needs_all``."""
+    scopes = (scope,) if isinstance(scope, str) else scope
+    rule = all_of(*scopes) if needs_all else any_of(*scopes)
+    return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events)
+
+
+async def answer(
+    server: Server, guard: Guard, http: Request, row: Endpoint, path: Mapping[str, str]
+) -> Response:
+    """Runs one operation for one request.
+
+    Raises:
+        ApiError: every refusal, in the Management API's format.
+    """
+    await _with_store(server.store.catch_up())
+    token = await _authorize(guard, http, row)
+    note(http, client_id=token.client_id)
+    body = await _parse_body(http, row)
+    query = dict(http.query_params)
+
+    def run(tx: Transaction) -> object:
+        result = row.operation(Call(server, tx, path, query, body, token))
+        if row.changes is not None:
+            tx.events.append([_change_event(server, http, row.changes, token)])
+        return result
+
+    if row.flushes_events:
+        await _with_store(asyncio.to_thread(server.events.flush))
+    result = await _with_store(
+        server.store.awrite(run) if row.changes is not None else server.store.aread(run)
+    )
+    return _render(server, http, row, result, token)
+
+
+def paged(
+    call: Call,
+    name: str,
+    page: Callable[[Page], Rows[R]],
+    render: Callable[[R], object],
+    *,
+    always_wrapped: bool = False,
+) -> object:
+    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``)."""
+    if "take" in call.query or "from" in call.query:
+        limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
+        rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))
+        wrapped: dict[str, object] = {name: [render(item) for item in rows.items]}
+        return wrapped if rows.next is None else {**wrapped, "next": str(rows.next)}
+    limit = integer(call.query, "per_page", default=50, low=0, high=LARGEST_PAGE)
+    start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
+    rows = page(Page(start=start, limit=limit))
+    items = [render(item) for item in rows.items]
+    if boolean(call.query, "include_totals") or always_wrapped:
+        return {"total": rows.total, "start": start, "limit": limit, name: items}
+    return items
+
+
+def _checkpoint(text: str | None) -> int:
+    if text is None:
+        return 0
+    return integer({"from": text}, "from", default=0, low=0, high=2**31 - 1)
+
+
+async def _with_store(asked: Awaitable[R]) -> R:
+    try:
+        return await asked
+    except StoreUnavailable as error:
+        raise ApiError(
+            503, "The database does not answer now, try again in a few seconds", headers={"Retry-After": "5"}
+        ) from error
+
+
+async def _authorize(guard: Guard, http: Request, row: Endpoint) -> AccessToken:
+    request = GuardedRequest(http.method, str(http.url), http.headers.raw)
+    try:
+        return await guard.acheck(request, row.rule)
+    except Denied as denied:
+        raise _refusal(denied, row) from denied
+
+
+# Auth0's wording for what the guard found; any other fault of a token is "Invalid token".
+_TOKEN_FAULTS = {
+    "no_token": "Missing authentication",
+    "bad_header": "Bad HTTP authentication header format",
+    "expired": "Expired token received for JSON Web Token validation",
+    "bad_signature": "Invalid signature received for JSON Web Token validation",
+}
+
+
+def _refusal(denied: Denied, row: Endpoint) -> ApiError:
+    headers = {
+        name: value for name, value in denied.headers if name.lower() in {"www-authenticate", "retry-after"}
+    }
+    if denied.status == HTTPStatus.FORBIDDEN:
+        message = f"Insufficient scope, expected any of: {','.join(row.scopes)}"
+        return ApiError(403, message, "insufficient_scope", headers=headers)
+    if denied.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return ApiError(503, "The signing keys cannot be read now", headers=headers)
+    message = _TOKEN_FAULTS.get(denied.reason, "Invalid token")
+    return ApiError(denied.status, message, headers=headers, attributes={"error": message})
+
+
+async def _parse_body(http: Request, row: Endpoint) -> dict[str, object]:
+    if row.body is None:
+        return {}
+    try:
+        require_media_type(http, "application/json")
+        document = parse_object(await read_body(http, limit=LARGEST_BODY))
+    except BodyRefused as refusal:
+        raise ApiError(refusal.status, str(refusal), "invalid_body") from refusal
+    check_body(document, row.body)
+    return document
+
+
+def _change_event(server: Server, http: Request, description: str, token: AccessToken) -> LogEvent:
+    return log_event(
+        EventType.MANAGEMENT_WRITE,
+        date=server.now(),
+        source=server.source,
+        caller=caller(http),
+        description=description,
+        client_id=token.client_id,
+        details={"request": {"method": http.method.lower(), "path": http.url.path}},
+    )
+
+
+def _render(server: Server, http: Request, row: Endpoint, result: object, token: AccessToken) -> Response:
+    if result is None:
+        return Response(status_code=204)
+    full = result if isinstance(result, Answer) else Answer(result)
+    if full.reveals_secret:
+        event = log_event(
+            EventType.MANAGEMENT_SECRET_READ,
+            date=server.now(),
+            source=server.source,
+            caller=caller(http),
+            description="A secret was read",
+            client_id=token.client_id,
+            details={"request": {"method": http.method.lower(), "path": http.url.path}},
+        )
+        server.events.record(event)
+    headers = {"Cache-Control": "no-store", **full.headers}
+    return json_response(full.body, status=row.status, headers=headers, content_type=JSON_TYPE)
+
+
+class Router:
+    """Finds the endpoint of a request by its undecoded path: identifiers contain slashes, escaped."""
+
+    def __init__(self, rows: Sequence[Endpoint]) -> None:
+        self._rows = [(tuple(row.path.strip("/").split("/")), row) for row in rows]
+
+    def find(self, http: Request) -> tuple[Endpoint, dict[str, str]]:
+        """The endpoint, and the path's parameters, decoded once.
+
+        Raises:
+            ApiError: 404 for an unknown address, 405 for another method.
+        """
+        raw = http.scope.get("raw_path") or quote(http.scope["path"]).encode()
+        text = raw.partition(b"?")[0].decode("ascii", "replace").removeprefix(MANAGEMENT_PATH)
+        segments = tuple(unquote(segment) for segment in text.removeprefix("/").split("/"))
+        allowed = []
+        for pattern, row in self._rows:
+            path = _match(pattern, segments)
+            if path is None:
+                continue
+            if row.method == http.method:
+                return row, path
+            allowed.append(row.method)
+        if allowed:
+            raise ApiError(405, "Method Not Allowed", headers={"Allow": ", ".join(allowed)})
+        raise ApiError(404, "Not Found")
+
+
+def _match(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    if len(pattern) != len(segments):
+        return None
+    path = {}
+    for part, segment in zip(pattern, segments, strict=True):
+        if part.startswith("{"):
+            path[part.strip("{}")] = segment
+        elif part != segment:
+            return None
+    return path if all(path.values()) else None

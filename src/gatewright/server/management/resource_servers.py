@@ -1,0 +1,265 @@
+"""``/api/v2/resource-servers``: the APIs and their permissions."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gatewright.server.context import Server
+from gatewright.server.errors import AlreadyExists, ApiError
+from gatewright.server.management.endpoint import Call, endpoint, paged
+from gatewright.server.management.schema import Body, Name, ScopeValue, invalid_body, require_unique
+from gatewright.server.model import (
+    HMAC_ALGORITHMS,
+    ResourceServer,
+    in_wire_order,
+    merged,
+    new_resource_server_id,
+    new_secret,
+    resource_server_document,
+)
+from gatewright.server.store import Transaction
+from gatewright.server.store.policies import find_resource_server
+
+Lifetime = Annotated[int, Meta(ge=0, le=2_592_000)]
+UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
+ClientPolicy = Literal["deny_all", "require_client_grant"]
+
+# What may be changed of the system API; everything else of it is given.
+_SYSTEM_MEMBERS = frozenset(
+    {
+        "token_lifetime",
+        "token_lifetime_for_web",
+        "skip_consent_for_verifiable_first_party_clients",
+        "proof_of_possession",
+        "subject_type_authorization",
+        "authorization_policy",
+    }
+)
+
+
+class Scope(Struct, forbid_unknown_fields=True):
+    """One permission."""
+
+    value: ScopeValue
+    description: Annotated[str, Meta(max_length=500)] | UnsetType | None = UNSET
+
+
+class UserAccess(Struct, forbid_unknown_fields=True):
+    """Who may act for a user."""
+
+    policy: UserPolicy
+
+
+class ClientAccess(Struct, forbid_unknown_fields=True):
+    """Which clients may act for themselves."""
+
+    policy: ClientPolicy
+
+
+class SubjectTypeAuthorization(Struct, forbid_unknown_fields=True):
+    """The access policies."""
+
+    user: UserAccess | UnsetType = UNSET
+    client: ClientAccess | UnsetType = UNSET
+
+
+class ProofOfPossession(Struct, forbid_unknown_fields=True):
+    """Whether tokens are bound to a key."""
+
+    mechanism: Literal["mtls", "dpop"]
+    required: bool
+    required_for: Literal["public_clients", "all_clients"] | UnsetType = UNSET
+
+
+class ResourceServerPatch(Body):
+    """The members that create and update share."""
+
+    name: Name | UnsetType = UNSET
+    scopes: Annotated[list[Scope], Meta(max_length=1000)] | UnsetType = UNSET
+    signing_alg: Literal["HS256", "RS256", "RS512", "PS256", "ES256", "EdDSA"] | UnsetType = UNSET
+    # HS256 needs a key as long as its hash (RFC 7518 section 3.2), so 32 and not Auth0's 16.
+    signing_secret: Annotated[str, Meta(min_length=32, max_length=1024)] | UnsetType = UNSET
+    token_lifetime: Lifetime | UnsetType = UNSET
+    token_lifetime_for_web: Lifetime | UnsetType = UNSET
+    allow_offline_access: bool | UnsetType = UNSET
+    allow_online_access: bool | UnsetType = UNSET
+    allow_online_access_with_ephemeral_sessions: bool | UnsetType = UNSET
+    skip_consent_for_verifiable_first_party_clients: bool | UnsetType = UNSET
+    enforce_policies: bool | UnsetType = UNSET
+    token_dialect: (
+        Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"] | UnsetType
+    ) = UNSET
+    token_encryption: dict[str, Any] | UnsetType | None = UNSET
+    consent_policy: Literal["transactional-authorization-with-mfa"] | UnsetType | None = UNSET
+    authorization_details: list[dict[str, Any]] | UnsetType | None = UNSET
+    proof_of_possession: ProofOfPossession | UnsetType | None = UNSET
+    subject_type_authorization: SubjectTypeAuthorization | UnsetType = UNSET
+    authorization_policy: dict[str, Any] | UnsetType | None = UNSET
+
+
+class NewResourceServer(ResourceServerPatch, kw_only=True):
+    """A create body."""
+
+    identifier: Annotated[str, Meta(min_length=1, max_length=600)]
+
+
+def create(call: Call) -> object:
+    """Makes an API."""
+    identifier = call.body["identifier"]
+    if identifier == call.server.settings.management_audience:
+        raise ApiError(400, "The selected identifier is reserved.", "operation_not_supported")
+    sent = {name: value for name, value in call.body.items() if name != "identifier" and value is not None}
+    _check(sent)
+    resource_server = _with_signing_secret(
+        ResourceServer(
+            id=new_resource_server_id(),
+            identifier=identifier,
+            document=resource_server_document(sent),
+            signing_secret=call.body.get("signing_secret"),
+        )
+    )
+    call.server.keys.ensure_ring(call.tx, resource_server.signing_alg)
+    try:
+        call.tx.resource_servers.insert(resource_server)
+    except AlreadyExists as error:
+        raise ApiError(
+            409, "A resource server with the same identifier already exists", "resource_server_conflict"
+        ) from error
+    return rendered(call.server, resource_server)
+
+
+def read(call: Call) -> object:
+    """One API, by id or identifier."""
+    return rendered(call.server, _named(call))
+
+
+def list_all(call: Call) -> object:
+    """The APIs, in order of creation."""
+    return paged(
+        call,
+        "resource_servers",
+        call.tx.resource_servers.page,
+        lambda item: rendered(call.server, item),
+    )
+
+
+def update(call: Call) -> object:
+    """Changes an API; permissions that go are taken from its client grants too."""
+    before = _named(call)
+    if before.is_system and not call.body.keys() <= _SYSTEM_MEMBERS:
+        raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
+    _check({**before.document, **call.body}, sent=call.body)
+    after = call.tx.resource_servers.update(before.id, lambda item: _changed(item, call.body))
+    call.server.keys.ensure_ring(call.tx, after.signing_alg)
+    _narrow_grants(call.tx, after, removed=set(before.scopes) - set(after.scopes))
+    return rendered(call.server, after)
+
+
+def delete(call: Call) -> object:
+    """Removes an API and its client grants; one that does not exist is removed already."""
+    try:
+        resource_server = _named(call)
+    except ApiError:
+        return None
+    if resource_server.is_system:
+        raise ApiError(400, "System resource servers cannot be deleted.", "operation_not_supported")
+    call.tx.client_grants.delete_all(resource_server_id=resource_server.id)
+    call.tx.resource_servers.delete(resource_server.id)
+    return None
+
+
+def rendered(server: Server, resource_server: ResourceServer) -> dict[str, object]:
+    """The API as it goes over the wire; only what was set is there."""
+    document = {**resource_server.document, "identifier": identifier_of(server, resource_server)}
+    if resource_server.signing_alg in HMAC_ALGORITHMS:
+        document["signing_secret"] = resource_server.signing_secret
+    return {"id": resource_server.id, **in_wire_order(document)}
+
+
+def identifier_of(server: Server, resource_server: ResourceServer) -> str:
+    """The audience; the system API's comes from the issuer of today."""
+    return resource_server.identifier or server.settings.management_audience
+
+
+def find(server: Server, tx: Transaction, text: str) -> ResourceServer | None:
+    """The API with this id or identifier; tools also send the identifier escaped twice."""
+    audience = server.settings.management_audience
+    by_id = tx.resource_servers.first(id=text)
+    candidates = (
+        find_resource_server(tx, name, system_identifier=audience) for name in (text, unquote(text))
+    )
+    return by_id or next((found for found in candidates if found is not None), None)
+
+
+def _named(call: Call) -> ResourceServer:
+    resource_server = find(call.server, call.tx, call.path["id"])
+    if resource_server is None:
+        raise ApiError(404, "The resource server does not exist", "inexistent_resource_server")
+    return resource_server
+
+
+def _changed(before: ResourceServer, patch: Mapping[str, Any]) -> ResourceServer:
+    document = merged(
+        before.document, {name: value for name, value in patch.items() if name != "signing_secret"}
+    )
+    if "token_lifetime_for_web" not in patch:
+        web, lifetime = document["token_lifetime_for_web"], document["token_lifetime"]
+        document["token_lifetime_for_web"] = min(int(str(web)), int(str(lifetime)))
+    secret = patch.get("signing_secret", before.signing_secret)
+    return _with_signing_secret(replace(before, document=in_wire_order(document), signing_secret=secret))
+
+
+def _with_signing_secret(resource_server: ResourceServer) -> ResourceServer:
+    document = {name: value for name, value in resource_server.document.items() if name != "signing_secret"}
+    secret = resource_server.signing_secret
+    if secret is None and resource_server.signing_alg in HMAC_ALGORITHMS:
+        secret = new_secret()
+    return replace(resource_server, document=document, signing_secret=secret)
+
+
+def _check(document: Mapping[str, Any], *, sent: Mapping[str, Any] | None = None) -> None:
+    """The rules that join several members."""
+    scopes = document.get("scopes") or []
+    require_unique([scope["value"] for scope in scopes], "scopes")
+    explicit = (document if sent is None else sent).get("token_lifetime_for_web")
+    if explicit is not None and explicit > document.get("token_lifetime", explicit):
+        raise invalid_body("Value is greater than token_lifetime", "token_lifetime_for_web")
+
+
+def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
+    for grant in tx.client_grants.find(resource_server_id=resource_server.id) if removed else ():
+        if grant.without(removed) is not grant:
+            tx.client_grants.update(grant.id, lambda item: item.without(removed))
+
+
+ROUTES = (
+    endpoint("GET", "/resource-servers", list_all, scope="read:resource_servers"),
+    endpoint(
+        "POST",
+        "/resource-servers",
+        create,
+        scope="create:resource_servers",
+        status=201,
+        body=NewResourceServer,
+        changes="Create a resource server",
+    ),
+    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers"),
+    endpoint(
+        "PATCH",
+        "/resource-servers/{id}",
+        update,
+        scope="update:resource_servers",
+        body=ResourceServerPatch,
+        changes="Update a resource server",
+    ),
+    endpoint(
+        "DELETE",
+        "/resource-servers/{id}",
+        delete,
+        scope="delete:resource_servers",
+        changes="Delete a resource server",
+    ),
+)

@@ -1,0 +1,86 @@
+"""``/api/v2/keys/signing``: the signing keys, their rotation and revocation."""
+
+from gatewright.server import certificates
+from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.events import iso_time
+from gatewright.server.keys import FIRST_RING
+from gatewright.server.management.endpoint import Call, endpoint
+from gatewright.server.model import SigningKey
+
+
+def list_all(call: Call) -> object:
+    """All keys, revoked ones included, newest first."""
+    return [_rendered(key) for key in reversed(call.tx.signing_keys.find())]
+
+
+def read(call: Call) -> object:
+    """One key."""
+    try:
+        return _rendered(call.tx.signing_keys.get(call.path["kid"]))
+    except NotFound as error:
+        raise _unknown() from error
+
+
+def rotate(call: Call) -> object:
+    """Next becomes current, current becomes previous, a fresh next is announced and answered."""
+    announced = call.server.keys.rotate(call.tx)
+    shown = next((key for key in announced if key.alg == FIRST_RING), announced[0])
+    return {"cert": shown.certificate, "kid": shown.kid}
+
+
+def revoke(call: Call) -> object:
+    """Ends a previous key at once."""
+    try:
+        key = call.server.keys.revoke(call.tx, call.path["kid"])
+    except NotFound as error:
+        raise _unknown() from error
+    except ValueError as error:
+        raise ApiError(
+            400, "Only a previous signing key can be revoked. Rotate first.", "operation_not_supported"
+        ) from error
+    return {"cert": key.certificate, "kid": key.kid}
+
+
+def _unknown() -> ApiError:
+    return ApiError(404, "The signing key does not exist", "inexistent_signing_key")
+
+
+def _rendered(key: SigningKey) -> dict[str, object]:
+    fingerprint = certificates.fingerprint(key.certificate)
+    result: dict[str, object] = {
+        "kid": key.kid,
+        "cert": key.certificate.replace("\n", "\r\n"),
+        "pkcs7": certificates.as_pkcs7(key.certificate).replace("\n", "\r\n"),
+        "alg": key.alg,
+    }
+    if key.state != "revoked":
+        result[key.state] = True
+    times = {"current_since": key.current_since, "current_until": key.current_until}
+    result |= {name: iso_time(value) for name, value in times.items() if value is not None}
+    result |= {"fingerprint": fingerprint, "thumbprint": fingerprint.replace(":", "")}
+    result["revoked"] = key.state == "revoked"
+    if key.revoked_at is not None:
+        result["revoked_at"] = iso_time(key.revoked_at)
+    return result
+
+
+ROUTES = (
+    endpoint("GET", "/keys/signing", list_all, scope="read:signing_keys"),
+    endpoint("GET", "/keys/signing/{kid}", read, scope="read:signing_keys"),
+    endpoint(
+        "POST",
+        "/keys/signing/rotate",
+        rotate,
+        scope=("create:signing_keys", "update:signing_keys"),
+        needs_all=True,
+        status=201,
+        changes="Rotate the signing keys",
+    ),
+    endpoint(
+        "PUT",
+        "/keys/signing/{kid}/revoke",
+        revoke,
+        scope="update:signing_keys",
+        changes="Revoke a signing key",
+    ),
+)

@@ -1,0 +1,96 @@
+"""``POST /oauth/token``: one function, read top to bottom; every step is one call."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatewright.jose import JWK, jwt
+from gatewright.server.context import Server
+from gatewright.server.errors import NO_STORE, OAuthError, StoreUnavailable
+from gatewright.server.events import log_event
+from gatewright.server.model import HMAC_ALGORITHMS, Client, EventType, GrantPolicy
+from gatewright.server.oauth.claims import DIALECTS, access_token_claims
+from gatewright.server.oauth.clients import authenticate
+from gatewright.server.oauth.grants import Authorization, authorize
+from gatewright.server.oauth.request import TokenRequest
+from gatewright.server.requests import caller, json_response, note
+
+
+async def issue_token(server: Server, http: Request) -> Response:
+    """Answers a token request (RFC 6749 section 4.4.3).
+
+    Raises:
+        OAuthError: every refusal, with its own answer.
+    """
+    request = await TokenRequest.parse(http)
+    policy = await _grant_policy(server, request)
+    try:
+        client = authenticate(request, policy.client)
+        authorization = authorize(request, client, policy)
+    except OAuthError as refusal:
+        _record_refusal(server, http, request, policy.client, refusal)
+        raise
+    claims = access_token_claims(authorization, issuer=server.settings.issuer, now=int(server.now()))
+    token = _sign(server, authorization, claims)
+    _record_token(server, http, authorization)
+    return _token_response(token, authorization)
+
+
+async def _grant_policy(server: Server, request: TokenRequest) -> GrantPolicy:
+    try:
+        return await server.store.grant_policy(request.client_id, request.audience or "")
+    except StoreUnavailable as error:
+        raise OAuthError(
+            503, "temporarily_unavailable", "Try again in a few seconds", headers={"Retry-After": "5"}
+        ) from error
+
+
+def _sign(server: Server, authorization: Authorization, claims: dict[str, object]) -> str:
+    resource_server = authorization.resource_server
+    typ = DIALECTS[resource_server.dialect].typ
+    if resource_server.signing_alg not in HMAC_ALGORITHMS:
+        return server.keys.sign(claims, alg=resource_server.signing_alg, typ=typ)
+    secret = JWK.symmetric(str(resource_server.signing_secret).encode(), alg=resource_server.signing_alg)
+    return jwt.sign(claims, secret, typ=typ)
+
+
+def _token_response(token: str, authorization: Authorization) -> Response:
+    body: dict[str, object] = {"access_token": token}
+    if authorization.scopes:
+        body["scope"] = " ".join(authorization.scopes)
+    body |= {"expires_in": authorization.lifetime, "token_type": "Bearer"}
+    return json_response(body, headers=NO_STORE)
+
+
+def _record_token(server: Server, http: Request, authorization: Authorization) -> None:
+    note(http, client_id=authorization.client.client_id, scope=" ".join(authorization.scopes))
+    event = log_event(
+        EventType.CLIENT_CREDENTIALS_EXCHANGED,
+        date=server.now(),
+        source=server.source,
+        caller=caller(http),
+        description="Client credentials exchange succeeded",
+        client_id=authorization.client.client_id,
+        client_name=authorization.client.name,
+        audience=authorization.audience,
+        scope=authorization.scopes,
+    )
+    server.events.record(event)
+
+
+def _record_refusal(
+    server: Server, http: Request, request: TokenRequest, client: Client | None, refusal: OAuthError
+) -> None:
+    note(http, client_id=request.client_id[:64], refused=refusal.description)
+    event = log_event(
+        EventType.CLIENT_CREDENTIALS_REFUSED,
+        date=server.now(),
+        source=server.source,
+        caller=caller(http),
+        description=refusal.description,
+        client_id=client.client_id if client else None,
+        client_name=client.name if client else None,
+        audience=(request.audience or "")[:600],
+        scope=request.scope or (),
+        details={"error": refusal.error},
+    )
+    server.events.record(event)

@@ -1,0 +1,62 @@
+"""Connections: how SQLite is opened so that what was committed is on disk."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+BUSY_TIMEOUT = 5.0  # seconds to wait for another process's write
+
+
+def make_engine(url: str, *, begin: str, size: int) -> Engine:
+    """An engine with ``size`` connections whose transactions start with ``begin``."""
+    _create_privately(make_url(url).database)
+    engine = create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT,
+        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type
+        # The driver would begin transactions by itself, and later than we mean.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class DataVersion:
+    """A number that moves whenever any other connection, of any process, has committed."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(
+            str(make_url(url).database), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT
+        )
+
+    def read(self) -> int:
+        """SQLite's ``data_version``; costs microseconds."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        self._connection.close()
+
+
+def _create_privately(database: str | None) -> None:
+    """Makes the file readable by its owner only, before SQLite would make it readable by all."""
+    if not database or database == ":memory:":
+        return
+    path = Path(database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -1,0 +1,141 @@
+"""The tables. The migrations make them; a test compares the two."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# ``position`` keeps the order of creation: ids are random, and two rows can share a moment.
+resource_servers = Table(
+    "resource_servers",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(24), nullable=False, unique=True),
+    # NULL for the system API, whose identifier is derived from the issuer.
+    Column("identifier", String(600), nullable=True, unique=True),
+    Column("is_system", Boolean(name="is_system"), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("sealed_signing_secret", LargeBinary, nullable=True),
+    sqlite_autoincrement=True,
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("client_id", String(64), nullable=False, unique=True),
+    Column("app_type", String(64), nullable=True),
+    Column("is_first_party", Boolean(name="is_first_party"), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("sealed_secrets", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+client_grants = Table(
+    "client_grants",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("clients.client_id", ondelete="CASCADE"),
+        nullable=True,
+        index=True,
+    ),
+    Column(
+        "resource_server_id",
+        String(24),
+        ForeignKey("resource_servers.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("subject_type", String(16), nullable=False),
+    Column("allow_any_organization", Boolean(name="allow_any_organization"), nullable=False),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("client_id", "resource_server_id", "subject_type"),
+    sqlite_autoincrement=True,
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("kid", String(255), nullable=False, unique=True),
+    Column("alg", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("certificate", Text, nullable=False),
+    Column("sealed_private_jwk", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("current_since", Float, nullable=True),
+    Column("current_until", Float, nullable=True),
+    Column("retires_at", Float, nullable=True),
+    Column("revoked_at", Float, nullable=True),
+    sqlite_autoincrement=True,
+)
+# One key signs and one is next, whatever two processes do at once.
+Index(
+    "uq_signing_keys_signing",
+    signing_keys.c.alg,
+    signing_keys.c.state,
+    unique=True,
+    sqlite_where=signing_keys.c.state.in_(("current", "next")),
+    postgresql_where=signing_keys.c.state.in_(("current", "next")),
+)
+
+log_events = Table(
+    "log_events",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("date", Float, nullable=False),
+    Column("type", String(64), nullable=False, index=True),
+    Column("client_id", String(64), nullable=True, index=True),
+    Column("document", Text, nullable=False),
+)
+
+# What is kept of the tenant as a whole, by name.
+options = Table(
+    "options",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+# The change feed: which record changed at which revision. One row counts the revisions, so that
+# they commit in order on every database.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("revision", Integer, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("key", String(64), nullable=False),
+)

@@ -1,0 +1,96 @@
+"""What every test has around it: no network but the loopback, no settings from outside, no silent skips."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.running import ServerProcess, caller_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from tests.running import Caller
+
+# Tests that continuous integration may skip: the start of a test's id, and why.
+MAY_SKIP_IN_CI: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A real server in a process of its own, on an empty folder and a free port; shared by a test file."""
+    running = ServerProcess(tmp_path_factory.mktemp("server") / "data").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def caller(server: ServerProcess) -> Iterator[Caller]:
+    """Calls `server` with the credentials of its command line."""
+    caller = caller_of(server.issuer, server.credentials())
+    with caller.http:
+        yield caller
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("GATEWRIGHT_")]:
+        if name != "GATEWRIGHT_WYCHEPROOF":
+            monkeypatch.delenv(name)
+
+
+def _is_loopback(host: object) -> bool:
+    if not isinstance(host, str) or host in {"", "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_the_network(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise PermissionError(f"tests reach the loopback only, not {address[0]}")
+
+
+def pytest_configure() -> None:
+    """Guard every socket of this process, also those of libraries."""
+    sys.addaudithook(_refuse_the_network)
+
+
+def _skip_counts_as_failure(node_id: str) -> bool:
+    return bool(os.environ.get("CI")) and not node_id.startswith(tuple(MAY_SKIP_IN_CI))
+
+
+def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"skipped, which CI does not allow (MAY_SKIP_IN_CI): {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip in CI into a failure: what is skipped there is tested nowhere."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _skip_counts_as_failure(item.nodeid):
+        _fail_instead(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that skips itself."""
+    report = yield
+    if report.skipped and _skip_counts_as_failure(collector.nodeid):
+        _fail_instead(report)
+    return report
