@@ -23,16 +23,14 @@ MAY_SKIP_IN_CI: dict[str, str] = {}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A real server in a process of its own, on an empty folder and a free port; shared by a test file."""
-    running = ServerProcess(tmp_path_factory.mktemp("server") / "data").start()
-    yield running
-    running.stop()
+    with ServerProcess(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def caller(server: ServerProcess) -> Iterator[Caller]:
     """Calls `server` with the credentials of its command line."""
-    caller = caller_of(server.issuer, server.credentials())
-    with caller.http:
+    with caller_of(server.issuer, server.credentials()) as caller:
         yield caller
 
 

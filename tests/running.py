@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+GATEWRIGHT = str(Path(sys.executable).with_name("gatewright"))
+"""The command as users have it."""
+
 START_TIMEOUT = 30.0
 """Seconds a process may take until it answers: far more than it needs, even on a busy machine."""
 
@@ -73,7 +76,10 @@ def responds(url: str) -> bool:
 
 @dataclass(slots=True)
 class ServerProcess:
-    """A `gatewright serve` of its own on one data folder; start it again after a stop or a kill."""
+    """A `gatewright serve` of its own on one data folder; start it again after a stop or a kill.
+
+    As a context manager it is started, and stopped at the end.
+    """
 
     data: Path
     port: int = field(default_factory=free_port)
@@ -89,8 +95,8 @@ class ServerProcess:
         return self.data.with_name(self.data.name + ".log")
 
     def start(self) -> ServerProcess:
-        command = [*self.prefix, str(Path(sys.executable).with_name("gatewright"))]
-        command += ["serve", "--data", str(self.data), "--listen", f"localhost:{self.port}"]
+        command = [*self.prefix, GATEWRIGHT, "serve"]
+        command += ["--data", str(self.data), "--listen", f"localhost:{self.port}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
@@ -113,6 +119,13 @@ class ServerProcess:
             return self.process.wait(timeout=20)
         finally:
             self.process.kill()
+
+    def __enter__(self) -> ServerProcess:
+        return self.start()
+
+    def __exit__(self, *failure: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
 
     def credentials(self) -> dict[str, str]:
         """What `cli.json` in the data folder says."""
@@ -196,10 +209,12 @@ class Caller:
         return members
 
 
-def caller_of(issuer: str, credentials: dict[str, str]) -> Caller:
-    """A caller for the server; close its `http` at the end."""
+@contextmanager
+def caller_of(issuer: str, credentials: dict[str, str]) -> Iterator[Caller]:
+    """A caller for the server, with the credentials of its command line."""
     operator = Application(credentials["client_id"], credentials["client_secret"])
-    return Caller(issuer, operator, httpx2.Client(base_url=issuer, timeout=30))
+    with httpx2.Client(base_url=issuer, timeout=30) as http:
+        yield Caller(issuer, operator, http)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -91,7 +91,7 @@ class Guard:
         TypeError, ValueError: an argument cannot be right.
     """
 
-    def __init__(  # noqa: PLR0913 - options, by keyword
+    def __init__(
         self,
         issuer: str,
         *,

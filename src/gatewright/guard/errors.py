@@ -26,7 +26,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
 RETRY_AFTER: Final = 5  # seconds
 
 
-class Denied(Exception):  # noqa: N818 - it is an answer, not a fault
+class Denied(Exception):
     """A request that may not enter, and the answer to give.
 
     `status`, `headers` and `body` are for the caller of the API and the same in every framework; `reason`

@@ -25,7 +25,7 @@ _SERVER_ERROR = 500
 _MAX_AGE = re.compile(r'max-age\s*=\s*"?(\d{1,10})')
 
 
-class FetchFailed(Exception):  # noqa: N818 - says what happened
+class FetchFailed(Exception):
     """No keys were had. `outage`: the issuer is away or broken, and what was known of it still stands."""
 
     def __init__(self, text: str, *, outage: bool) -> None:

@@ -50,7 +50,9 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
     host = urlsplit(settings.issuer).hostname or "localhost"
     store = open_store(settings)
     try:
-        keys = make_first_records(store, settings, lambda: SigningKeys(store, host=host, now=now))
+        # Opened before anything is written: a wrong master key shows here.
+        keys = SigningKeys(store, host=host, now=now)
+        make_first_records(store, settings, keys)
     except BaseException:
         store.close()
         raise

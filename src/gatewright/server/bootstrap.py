@@ -6,7 +6,6 @@ Folder, master key, database, signing keys, system API, and the command line's o
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -44,27 +43,24 @@ def open_store(settings: Settings) -> Store:
     return Store.open(settings.database, sealer, system_identifier=settings.management_audience)
 
 
-def make_first_records(store: Store, settings: Settings, keys: Callable[[], SigningKeys]) -> SigningKeys:
-    """Makes what a new tenant starts with, then writes the command line's credentials.
-
-    ``keys`` opens the signing keys; a wrong master key shows there, before anything is written.
-    """
-    signing_keys = keys()
+def make_first_records(store: Store, settings: Settings, keys: SigningKeys) -> None:
+    """Makes what a new tenant starts with, then writes the command line's credentials."""
     # Made before the transaction, because generating takes longer than others should wait.
     has_ring = store.read(lambda tx: tx.signing_keys.first(alg=FIRST_RING)) is not None
-    ring = [] if has_ring else signing_keys.new_ring(FIRST_RING)
+    ring = [] if has_ring else keys.new_ring(FIRST_RING)
 
     def ensure(tx: Transaction) -> Client:
         if tx.signing_keys.first(alg=FIRST_RING) is None:
             for key in ring:
                 tx.signing_keys.insert(key)
         if tx.resource_servers.first(is_system=True) is None:
-            tx.resource_servers.insert(system_resource_server(new_resource_server_id()))
+            system = system_resource_server(new_resource_server_id())
+            tx.resource_servers.insert(system)
+            keys.prepare_for(tx, system)
         return _cli_client(tx) or _make_cli_client(tx)
 
     client = store.read(_cli_client) if has_ring else None
     _write_credentials(settings, client or store.write(ensure))
-    return signing_keys
 
 
 def _cli_client(tx: Transaction) -> Client | None:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gatewright.jose import JWK, JWKS, jwt
 from gatewright.server import certificates
 from gatewright.server.errors import NotFound
-from gatewright.server.model import HMAC_ALGORITHMS, SigningKey, new_kid
+from gatewright.server.model import HMAC_ALGORITHMS, ResourceServer, SigningKey, new_kid
 from gatewright.server.store import Store, Transaction
 from gatewright.server.store.transaction import Batch
 
@@ -88,25 +89,29 @@ class SigningKeys:
             current, upcoming = pool.map(self._new_key, (alg, alg))
         return [replace(current, state="current", current_since=self._now()), upcoming]
 
-    def ensure_ring(self, tx: Transaction, alg: str) -> None:
-        """Makes the ring of ``alg`` unless it exists, or needs none because its APIs bring a secret."""
-        if alg in HMAC_ALGORITHMS or tx.signing_keys.first(alg=alg) is not None:
-            return
-        for key in self.new_ring(alg):
-            tx.signing_keys.insert(key)
+    def prepare_for(self, tx: Transaction, resource_server: ResourceServer) -> None:
+        """Makes the ring an API asks for, and notes how long the tokens live that its key will sign."""
+        alg, lifetime = resource_server.signing_alg, resource_server.token_lifetime
+        if alg in HMAC_ALGORITHMS:
+            return  # such an API brings a secret of its own
+        current = tx.signing_keys.first(alg=alg, state="current")
+        if current is None:
+            current, upcoming = self.new_ring(alg)
+            tx.signing_keys.insert(current)
+            tx.signing_keys.insert(upcoming)
+        if current.longest_lifetime < lifetime:
+            tx.signing_keys.update(current.kid, lambda key: replace(key, longest_lifetime=lifetime))
 
     def rotate(self, tx: Transaction) -> list[SigningKey]:
         """Turns every ring: next signs, current only verifies; answers the fresh keys that are next now."""
+        apis = tx.resource_servers.find()
         announced = []
         for current in tx.signing_keys.find(state="current"):
-            lifetimes = [
-                api.token_lifetime for api in tx.resource_servers.find() if api.signing_alg == current.alg
-            ]
-            until = self._now() + max(lifetimes, default=0)
             upcoming = tx.signing_keys.find(alg=current.alg, state="next")[0]
+            lifetimes = (api.token_lifetime for api in apis if api.signing_alg == current.alg)
             fresh = self._new_key(current.alg)
-            tx.signing_keys.update(current.kid, lambda key, until=until: self._retired(key, until))  # type: ignore[misc]
-            tx.signing_keys.update(upcoming.kid, self._promoted)
+            tx.signing_keys.update(current.kid, self._retired)
+            tx.signing_keys.update(upcoming.kid, partial(self._promoted, longest=max(lifetimes, default=0)))
             tx.signing_keys.insert(fresh)
             announced.append(fresh)
         return announced
@@ -138,11 +143,13 @@ class SigningKeys:
             created_at=now,
         )
 
-    def _retired(self, key: SigningKey, until: float) -> SigningKey:
-        return replace(key, state="previous", current_until=self._now(), retires_at=until)
+    def _retired(self, key: SigningKey) -> SigningKey:
+        # Published until the last token it may have signed has expired.
+        now = self._now()
+        return replace(key, state="previous", current_until=now, retires_at=now + key.longest_lifetime)
 
-    def _promoted(self, key: SigningKey) -> SigningKey:
-        return replace(key, state="current", current_since=self._now())
+    def _promoted(self, key: SigningKey, *, longest: int) -> SigningKey:
+        return replace(key, state="current", current_since=self._now(), longest_lifetime=longest)
 
     def _apply(self, batch: Batch) -> None:
         if batch.changes is None or any(change.kind == "signing_key" for change in batch.changes):

@@ -172,7 +172,11 @@ KeyState = Literal["next", "current", "previous", "revoked"]
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key of a ring. Times are seconds since 1970; ``retires_at`` ends a previous key's publication."""
+    """One key of a ring.
+
+    Times are seconds since 1970. ``longest_lifetime`` is that of any token it may have signed, in seconds;
+    ``retires_at`` ends a previous key's publication.
+    """
 
     kid: str
     alg: str
@@ -180,6 +184,7 @@ class SigningKey:
     private_jwk: Mapping[str, object] = field(repr=False)
     certificate: str
     created_at: float
+    longest_lifetime: int = 0
     current_since: float | None = None
     current_until: float | None = None
     retires_at: float | None = None

@@ -121,7 +121,7 @@ def create(call: Call) -> object:
             signing_secret=call.body.get("signing_secret"),
         )
     )
-    call.server.keys.ensure_ring(call.tx, resource_server.signing_alg)
+    call.server.keys.prepare_for(call.tx, resource_server)
     try:
         call.tx.resource_servers.insert(resource_server)
     except AlreadyExists as error:
@@ -153,7 +153,7 @@ def update(call: Call) -> object:
         raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
     _check({**before.document, **call.body}, sent=call.body)
     after = call.tx.resource_servers.update(before.id, lambda item: _changed(item, call.body))
-    call.server.keys.ensure_ring(call.tx, after.signing_alg)
+    call.server.keys.prepare_for(call.tx, after)
     _narrow_grants(call.tx, after, removed=set(before.scopes) - set(after.scopes))
     return rendered(call.server, after)
 

@@ -15,6 +15,7 @@ LARGEST_BODY = 64 * 1024
 MOST_PARAMETERS = 100
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+BASIC_CHALLENGE = {"WWW-Authenticate": 'Basic realm="oauth/token", charset="UTF-8"'}
 
 # What this endpoint reads; anything else is ignored, as RFC 6749 section 3.2 asks.
 PARAMETERS = frozenset(
@@ -105,9 +106,6 @@ def _basic_credentials(http: Request) -> tuple[str, tuple[str, ...]] | None:
     if not (separator and name):
         raise OAuthError(401, "access_denied", "Unauthorized", headers=BASIC_CHALLENGE)
     return unquote_plus(name), tuple(dict.fromkeys((secret, unquote_plus(secret))))
-
-
-BASIC_CHALLENGE = {"WWW-Authenticate": 'Basic realm="oauth/token", charset="UTF-8"'}
 
 
 async def _parameters(http: Request) -> dict[str, str]:

@@ -14,6 +14,10 @@ from gatewright.server.oauth.grants import Authorization, authorize
 from gatewright.server.oauth.request import TokenRequest
 from gatewright.server.requests import caller, json_response, note
 
+# A request may be as long as its sender likes; its log event and log line may not.
+LONGEST_LOGGED = 1000
+LONGEST_SHOWN = 200
+
 
 async def issue_token(server: Server, http: Request) -> Response:
     """Answers a token request (RFC 6749 section 4.4.3).
@@ -62,7 +66,8 @@ def _token_response(token: str, authorization: Authorization) -> Response:
 
 
 def _record_token(server: Server, http: Request, authorization: Authorization) -> None:
-    note(http, client_id=authorization.client.client_id, scope=" ".join(authorization.scopes))
+    scope = " ".join(authorization.scopes)
+    note(http, client_id=authorization.client.client_id, scope=scope[:LONGEST_SHOWN])
     event = log_event(
         EventType.CLIENT_CREDENTIALS_EXCHANGED,
         date=server.now(),
@@ -86,11 +91,11 @@ def _record_refusal(
         date=server.now(),
         source=server.source,
         caller=caller(http),
-        description=refusal.description,
+        description=refusal.description[:LONGEST_LOGGED],
         client_id=client.client_id if client else None,
         client_name=client.name if client else None,
-        audience=(request.audience or "")[:600],
-        scope=request.scope or (),
+        audience=(request.audience or "")[:LONGEST_LOGGED],
+        scope=(" ".join(request.scope or ())[:LONGEST_LOGGED],),
         details={"error": refusal.error},
     )
     server.events.record(event)

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
+from gatewright.server.errors import StoreUnavailable
+
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process's write
 
 
@@ -44,8 +46,15 @@ class DataVersion:
         )
 
     def read(self) -> int:
-        """SQLite's ``data_version``; costs microseconds."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        """SQLite's ``data_version``; costs microseconds.
+
+        Raises:
+            StoreUnavailable: when the file does not answer.
+        """
+        try:
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise StoreUnavailable("the database does not answer") from error
 
     def close(self) -> None:
         """Gives the connection back."""

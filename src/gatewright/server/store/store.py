@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gatewright.server.errors import StartupError, StoreUnavailable
 from gatewright.server.model import GrantPolicy
@@ -128,6 +129,6 @@ class Store:
             with engine.begin() as connection:
                 tx = Transaction(connection, self._sealer)
                 return operation(tx), tx.publish()
-        except OperationalError as error:
+        except (OperationalError, PoolTimeout) as error:
             logger.exception("the database did not answer")
             raise StoreUnavailable("the database does not answer") from error

@@ -88,6 +88,7 @@ signing_keys = Table(
     Column("certificate", Text, nullable=False),
     Column("sealed_private_jwk", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("longest_lifetime", Integer, nullable=False),
     Column("current_since", Float, nullable=True),
     Column("current_until", Float, nullable=True),
     Column("retires_at", Float, nullable=True),

@@ -92,6 +92,7 @@ def _create_signing_keys() -> None:
         sa.Column("certificate", sa.Text, nullable=False),
         sa.Column("sealed_private_jwk", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
+        sa.Column("longest_lifetime", sa.Integer, nullable=False),
         sa.Column("current_since", sa.Float, nullable=True),
         sa.Column("current_until", sa.Float, nullable=True),
         sa.Column("retires_at", sa.Float, nullable=True),
