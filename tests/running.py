@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 import uvicorn
@@ -94,7 +94,7 @@ class ServerProcess:
     def log(self) -> Path:
         return self.data.with_name(self.data.name + ".log")
 
-    def start(self) -> ServerProcess:
+    def start(self) -> Self:
         command = [*self.prefix, GATEWRIGHT, "serve"]
         command += ["--data", str(self.data), "--listen", f"localhost:{self.port}"]
         with self.log.open("ab") as log:
@@ -120,7 +120,7 @@ class ServerProcess:
         finally:
             self.process.kill()
 
-    def __enter__(self) -> ServerProcess:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *failure: object) -> None:

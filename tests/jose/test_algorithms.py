@@ -112,9 +112,8 @@ def test_pss_with_another_salt_length_than_the_hash_is_refused(salt: int, keys: 
 def test_pss_with_another_mask_hash_is_refused(keys: Mapping[str, JWK]) -> None:
     key = keys["PS256"].native
     assert isinstance(key, rsa.RSAPrivateKey)
-    signature = key.sign(
-        b"data", padding.PSS(mgf=padding.MGF1(hashes.SHA1()), salt_length=32), hashes.SHA256()
-    )  # noqa: S303 - the attack
+    scheme = padding.PSS(mgf=padding.MGF1(hashes.SHA512()), salt_length=32)
+    signature = key.sign(b"data", scheme, hashes.SHA256())
     assert not ALGORITHMS["PS256"].verify(key.public_key(), b"data", signature)
 
 

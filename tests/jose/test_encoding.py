@@ -73,7 +73,7 @@ def test_length_padding_white_space_and_unused_bits_are_refused(text: str) -> No
         decode(text)
 
 
-@pytest.mark.parametrize("text", ["AAAé", "AAA\u2028", "\ud800AAA", "ＡＡＡＡ"])
+@pytest.mark.parametrize("text", ["AAAé", "AAA\u2028", "\ud800AAA", "\uff21AAA"])
 def test_a_character_beyond_ascii_is_refused(text: str) -> None:
     with pytest.raises(MalformedToken):
         decode(text)
@@ -243,10 +243,10 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",))),
+    | st.text(st.characters(codec="utf-8")),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4)
     ),
     max_leaves=20,
 )

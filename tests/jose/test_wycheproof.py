@@ -34,7 +34,7 @@ ALL_ALGORITHMS = tuple(ALGORITHMS)
 LABEL_DEFECTS = {
     346: "labelled valid: RFC 7520 figure 20 is PS384, but the key given with it says alg PS256",
     350: "labelled valid: as 346, the key with key_ops",
-    347: "labelled valid: RFC 7520 figure 27 is ES512, but the key given says alg ES521, which does not exist",
+    347: "labelled valid: RFC 7520 figure 27 is ES512, but the key's alg is ES521, which does not exist",
     351: "labelled valid: as 347, the key with key_ops",
     372: "labelled valid: there is a ? in the token, which is no letter of base64url",
     373: "labelled valid: as 372",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from gatewright.guard import fetching
-from gatewright.guard.fetching import TIMEOUT, Answer, Fetch
+from gatewright.guard.fetching import TIMEOUT, Answer, Fetch, Headers
 from gatewright.guard.refresh import Fetched, FetchFailed, steps
 from gatewright.jose import JWK, JWKS
 from gatewright.jose.errors import UnknownKey
@@ -299,10 +299,10 @@ def _waited_for(answer: Answer | Awaitable[Answer]) -> Answer:
 
 
 def _checked(answer: Answer) -> Answer:
-    status, headers, body = answer
-    if not isinstance(status, int) or not isinstance(body, bytes):
-        raise TypeError("fetch gives (status: int, headers, body: bytes)")
-    return status, headers, body
+    status, headers, body = cast("tuple[object, Headers, object]", answer)
+    if isinstance(status, int) and isinstance(body, bytes):
+        return status, headers, body
+    raise TypeError("fetch gives (status: int, headers, body: bytes)")
 
 
 def _no_answer(url: str, error: Exception) -> FetchFailed:

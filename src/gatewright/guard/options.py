@@ -36,7 +36,7 @@ def checked_issuer(issuer: object, *, allow_insecure: bool) -> str:
         raise ValueError(f"issuer {issuer!r} has a query, a fragment or a user (RFC 8414, section 2)")
     if parts.scheme == "http" and not (allow_insecure or is_loopback(issuer)):
         raise ValueError(
-            f"issuer {issuer!r} is plain http to another machine: use https, or say allow_insecure_issuer=True"
+            f"issuer {issuer!r} is plain http to another machine: use https or allow_insecure_issuer=True"
         )
     return issuer
 

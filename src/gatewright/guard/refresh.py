@@ -6,7 +6,7 @@
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from gatewright.guard.fetching import MAX_BODY, Answer, Headers, is_loopback
@@ -76,7 +76,7 @@ def steps(
 
 def lifetime(headers: Headers) -> float:
     """Seconds for which the answer is fresh (RFC 9111, section 5.2.2), within our own limits."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = tuple(cast("Mapping[str, str]", headers).items()) if isinstance(headers, Mapping) else headers
     control = ",".join(value for name, value in pairs if name.lower() == "cache-control").lower()
     if "no-store" in control or "no-cache" in control:
         return SHORTEST_LIFETIME

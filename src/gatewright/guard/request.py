@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+Headers: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
 
 _NAME_LENGTH = len("authorization")
 
@@ -17,21 +20,21 @@ class Request:
 
     method: str
     url: str
-    headers: Iterable[tuple[str | bytes, str | bytes]] = ()
+    headers: Headers = ()
     path_params: Mapping[str, object] = field(default_factory=dict)
     peer_certificate: bytes | None = None
 
 
-def authorization_values(headers: Iterable[tuple[str | bytes, str | bytes]]) -> list[str]:
+def authorization_values(headers: Headers) -> list[str]:
     """The values of all Authorization headers, in the order sent.
 
     Raises:
         TypeError: `headers` are not pairs of str or bytes.
     """
-    if isinstance(headers, Mapping):
-        headers = headers.items()
+    # A mapping is what a careless caller has; walked as it is, it would give names alone.
+    pairs: Headers = headers if not isinstance(headers, Mapping) else tuple(cast("Any", headers).items())
     values = []
-    for name, value in headers:
+    for name, value in pairs:
         # Most names have another length: cheaper to see than to fold their case.
         if len(name) == _NAME_LENGTH and _latin(name).lower() == "authorization":
             values.append(_latin(value))

@@ -28,13 +28,13 @@ class Unmet:
     scopes: tuple[str, ...] = ()
 
 
-def _both(left: Rule, right: object) -> Both:
+def _both(left: Rule, right: Rule) -> Both:
     if not isinstance(right, Rule):
         return NotImplemented
     return Both(_parts(Both, left) + _parts(Both, right))
 
 
-def _either(left: Rule, right: object) -> Either:
+def _either(left: Rule, right: Rule) -> Either:
     if not isinstance(right, Rule):
         return NotImplemented
     return Either(_parts(Either, left) + _parts(Either, right))

@@ -110,6 +110,8 @@ class EventLog:
     def record(self, event: LogEvent) -> None:
         """Takes an event; when the database has been away for long, the newest are dropped and counted."""
         if len(self._buffer) >= MOST_BUFFERED:
+            if not self.dropped:
+                logger.error("the database has been away for too long: log events are dropped from now on")
             self.dropped += 1
             return
         self._buffer.append(event)

@@ -19,9 +19,7 @@ SECRET_LENGTH = 64
 TOKEN_LIFETIME = 86400
 TOKEN_LIFETIME_FOR_WEB = 7200
 HMAC_ALGORITHMS = frozenset({"HS256"})
-# RS256, RS512, PS256 and HS256 are Auth0's; ES256 and EdDSA are extensions of ours.
-SIGNING_ALGORITHMS = ("HS256", "RS256", "RS512", "PS256", "ES256", "EdDSA")
-DIALECTS = ("access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz")
+DEFAULT_DIALECT = "access_token"
 ALL_GRANT_TYPES = ("authorization_code", "implicit", "refresh_token", "client_credentials")
 
 _RESOURCE_SERVER_ORDER = (
@@ -87,7 +85,7 @@ class ResourceServer:
     @property
     def dialect(self) -> str:
         """Which of the four claim dialects its tokens speak; ``permissions`` need RBAC as well."""
-        return cast("str", self.document.get("token_dialect") or DIALECTS[0])
+        return cast("str", self.document.get("token_dialect") or DEFAULT_DIALECT)
 
     @property
     def enforces_policies(self) -> bool:

@@ -73,8 +73,15 @@ class RequestFrame:
 
 
 def note(request: Request, **facts: object) -> None:
-    """Adds facts to the request's log line. Never a secret, never a token."""
-    request.scope["state"]["facts"].update(facts)
+    """Adds facts to the request's log line. Never a secret, never a token.
+
+    What a stranger sent is escaped, so that it cannot steer the terminal of whoever reads the log.
+    """
+    escaped = {
+        name: ascii(fact) if isinstance(fact, str) and not fact.isprintable() else fact
+        for name, fact in facts.items()
+    }
+    request.scope["state"]["facts"].update(escaped)
 
 
 def request_id(request: Request) -> str:

@@ -128,8 +128,6 @@ def paged(
     name: str,
     page: Callable[[Page], Rows[R]],
     render: Callable[[R], object],
-    *,
-    always_wrapped: bool = False,
 ) -> object:
     """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``)."""
     if "take" in call.query or "from" in call.query:
@@ -141,7 +139,7 @@ def paged(
     start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
-    if boolean(call.query, "include_totals") or always_wrapped:
+    if boolean(call.query, "include_totals"):
         return {"total": rows.total, "start": start, "limit": limit, name: items}
     return items
 

@@ -79,6 +79,7 @@ class ResourceServerPatch(Body):
 
     name: Name | UnsetType = UNSET
     scopes: Annotated[list[Scope], Meta(max_length=1000)] | UnsetType = UNSET
+    # ES256 and EdDSA are extensions of ours.
     signing_alg: Literal["HS256", "RS256", "RS512", "PS256", "ES256", "EdDSA"] | UnsetType = UNSET
     # HS256 needs a key as long as its hash (RFC 7518 section 3.2), so 32 and not Auth0's 16.
     signing_secret: Annotated[str, Meta(min_length=32, max_length=1024)] | UnsetType = UNSET

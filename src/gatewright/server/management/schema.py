@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -120,6 +120,3 @@ def _worded(message: str) -> tuple[str, str]:
 
 def _typed(text: str) -> str:
     return " or ".join(_TYPE_NAMES.get(part, part) for part in text.split(" | "))
-
-
-Json = dict[str, Any]

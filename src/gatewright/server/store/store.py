@@ -41,9 +41,10 @@ class Store:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="gatewright-reader")
         self._version = DataVersion(url)
         self._applied_version = -1
+        self._applied_revision = self.read(Transaction.revision)
         self._listeners: list[Callable[[Batch], None]] = []
         self._system_identifier = system_identifier
-        self.policies = GrantPolicies(self.read(Transaction.revision))
+        self.policies = GrantPolicies(self._applied_revision)
         self.on_change(self.policies.apply)
 
     @classmethod
@@ -62,7 +63,7 @@ class Store:
 
     def read(self, operation: Callable[[Transaction], R]) -> R:
         """Runs ``operation`` on one unchanging view of the data."""
-        return self._run(self._reading, operation)[0]
+        return self._run(self._reading, operation)
 
     def write(self, operation: Callable[[Transaction], R]) -> R:
         """Runs ``operation``; when this returns, its changes are on disk and known in this process."""
@@ -97,7 +98,7 @@ class Store:
         version = self._version.read()
         if version == self._applied_version:
             return
-        known = self.policies.revision
+        known = self._applied_revision
         self._announce(await self.aread(lambda tx: tx.changes_since(known)))
         # Only now: a request that came meanwhile must not take the old memory for the new.
         self._applied_version = version
@@ -115,7 +116,10 @@ class Store:
         self._reading.dispose()
 
     def _write(self, operation: Callable[[Transaction], R]) -> R:
-        result, changed = self._run(self._writing, operation)
+        def run(tx: Transaction) -> tuple[R, Batch | None]:
+            return operation(tx), tx.publish(since=self._applied_revision)
+
+        result, changed = self._run(self._writing, run)
         if changed is not None:
             self._announce(changed)
         return result
@@ -123,12 +127,13 @@ class Store:
     def _announce(self, batch: Batch) -> None:
         for listener in self._listeners:
             listener(batch)
+        # Only now: what a listener failed to apply is announced again.
+        self._applied_revision = max(self._applied_revision, batch.revision)
 
-    def _run(self, engine: Engine, operation: Callable[[Transaction], R]) -> tuple[R, Batch | None]:
+    def _run(self, engine: Engine, operation: Callable[[Transaction], R]) -> R:
         try:
             with engine.begin() as connection:
-                tx = Transaction(connection, self._sealer)
-                return operation(tx), tx.publish()
+                return operation(Transaction(connection, self._sealer))
         except (OperationalError, PoolTimeout) as error:
             logger.exception("the database did not answer")
             raise StoreUnavailable("the database does not answer") from error

@@ -99,8 +99,11 @@ class Transaction:
         )
         return Batch(newest, tuple(Change(*row) for row in self._connection.execute(query)))
 
-    def publish(self) -> Batch | None:
-        """Writes this transaction's changes to the feed under one new revision; the store calls it last."""
+    def publish(self, *, since: int) -> Batch | None:
+        """Writes this transaction's changes to the feed under one new revision; the store calls it last.
+
+        Answers all that changed after ``since``: others may have committed between that and this revision.
+        """
         if not self._changed:
             return None
         step = update(revisions).values(value=revisions.c.value + 1).returning(revisions.c.value)
@@ -111,7 +114,7 @@ class Transaction:
         ]
         self._connection.execute(insert(changes), rows)
         self._connection.execute(sql_delete(changes).where(changes.c.revision <= revision - KEPT_REVISIONS))
-        return Batch(revision, tuple(Change(revision, str(row["kind"]), str(row["key"])) for row in rows))
+        return self.changes_since(since)
 
 
 @dataclass(frozen=True, slots=True)
