@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gatewright.server.model import Client, ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
 
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gatewright.server.model import GrantPolicy
+    from gatewright.server.store import Transaction
 
+Record = Client | ClientGrant | ResourceServer | SigningKey
+COLLECTIONS: dict[type[Record], str] = {
+    Client: "clients",
+    ClientGrant: "client_grants",
+    ResourceServer: "resource_servers",
+    SigningKey: "signing_keys",
+}
 SYSTEM_IDENTIFIER = "http://localhost:8844/api/v2/"
 
 
@@ -42,6 +51,16 @@ class Database:
     def __exit__(self, *_: object) -> None:
         for store in self.opened:
             store.close()
+
+
+def insert(store: Store, *records: Record) -> None:
+    """Adds records of any kind, in this order and in one transaction."""
+
+    def run(tx: Transaction) -> None:
+        for record in records:
+            getattr(tx, COLLECTIONS[type(record)]).insert(record)
+
+    store.write(run)
 
 
 def policy_of(store: Store, client_id: str, audience: str) -> GrantPolicy:

@@ -410,7 +410,9 @@ def test_no_expected_audience_is_a_mistake_of_the_program(
     ("issuer", "error"), [("", ValueError), (None, TypeError), (b"x", TypeError), (["x"], TypeError)]
 )
 def test_no_expected_issuer_is_a_mistake_of_the_program(
-    issuer: Any, error: type[Exception], accept: Callable[..., Claims]
+    issuer: Any,  # noqa: ANN401 - the mistakes
+    error: type[Exception],
+    accept: Callable[..., Claims],
 ) -> None:
     with pytest.raises(error):
         jwt.check_issuer({"iss": issuer}, issuer=issuer)

@@ -87,12 +87,14 @@ def make_app(server: Server) -> Starlette:
         route("/health/ready", _ready),
         route("/", start_page),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         lifespan=lifespan,
         middleware=[Middleware(RequestFrame)],
         exception_handlers={OAuthError: _refusal, HTTPException: _no_such_page},  # type: ignore[dict-item]  # Starlette types handlers by Exception
     )
+    app.router.redirect_slashes = False  # such a redirect goes to whatever host the request named
+    return app
 
 
 @dataclass(frozen=True, slots=True)

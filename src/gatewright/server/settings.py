@@ -6,9 +6,9 @@ here: it is stored and edited through the Management API.
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from gatewright.server.errors import SettingsError
 
@@ -75,15 +75,18 @@ class Settings:
 
         Raises:
             SettingsError: naming every fault at once.
+            TypeError: an override is no setting.
         """
+        if unknown := overrides.keys() - PARSERS.keys():
+            raise TypeError(f"no settings: {', '.join(sorted(unknown))}")
         faults: list[str] = []
         given = _from_file(file, faults) | _from_environ(environ, faults)
         given |= {name: value for name, value in overrides.items() if value is not None}
         values = {
             name: value for name, raw in given.items() if (value := _parse(name, raw, faults)) is not None
         }
-        settings = _with_defaults(values, faults)
-        if settings is None or faults:
+        settings = _with_defaults(Settings(**values), given, faults)  # type: ignore[arg-type]  # each was parsed
+        if faults:
             raise SettingsError(faults)
         return settings
 
@@ -149,22 +152,13 @@ def _parse(name: str, raw: object, faults: list[str]) -> object | None:
         return None
 
 
-def _with_defaults(values: dict[str, object], faults: list[str]) -> Settings | None:
-    settings = Settings(**values)  # type: ignore[arg-type]  # each value went through its parser
-    if faults:
-        return settings
-    host, port = settings.address
-    if not settings.issuer:
-        if host not in LOOPBACK:
-            faults.append(
-                f"issuer: listening on {host} needs the public URL of this server, for example "
-                "--issuer https://auth.example.com/"
-            )
-            return None
-        values["issuer"] = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    if not settings.database:
-        values["database"] = f"sqlite:///{settings.data.absolute() / 'gatewright.db'}"
-    settings = Settings(**values)  # type: ignore[arg-type]  # as above
+def _with_defaults(settings: Settings, given: Mapping[str, object], faults: list[str]) -> Settings:
+    """Fills in what follows from other settings; what was given and is wrong is no second fault here."""
+    if "issuer" not in given:
+        settings = replace(settings, issuer=_local_issuer(settings.address, faults))
+    if "database" not in given:
+        path = quote(str(settings.data.absolute() / "gatewright.db"))
+        settings = replace(settings, database=f"sqlite:///{path}")
     url = urlsplit(settings.issuer)
     if url.scheme == "http" and url.hostname not in LOOPBACK and not settings.allow_insecure_issuer:
         faults.append(
@@ -172,6 +166,17 @@ def _with_defaults(values: dict[str, object], faults: list[str]) -> Settings | N
             "Set allow_insecure_issuer to accept that"
         )
     return settings
+
+
+def _local_issuer(address: tuple[str, int], faults: list[str]) -> str:
+    host, port = address
+    if host in LOOPBACK:
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    faults.append(
+        f"issuer: listening on {host} needs the public URL of this server, for example "
+        "--issuer https://auth.example.com/"
+    )
+    return ""
 
 
 def _text(raw: object) -> str:
@@ -183,10 +188,14 @@ def _text(raw: object) -> str:
 def _issuer(raw: object) -> str:
     issuer = _text(raw)
     url = urlsplit(issuer)
-    if url.scheme not in {"https", "http"} or not url.hostname or url.query or url.fragment or url.username:
-        raise ValueError(f"{issuer!r} is no http(s) URL without query and fragment")
+    printable = issuer.isascii() and issuer.isprintable() and " " not in issuer
+    if url.scheme not in {"https", "http"} or not url.hostname or not printable:
+        raise ValueError(f"{issuer!r} is no http(s) URL")
+    if "?" in issuer or "#" in issuer or "@" in url.netloc:
+        raise ValueError(f"{issuer!r} has a query, a fragment or a user")
     if not issuer.endswith("/"):
         raise ValueError(f"the issuer ends with '/': write {issuer}/")
+    _ = url.port  # a ValueError when it is none
     return issuer
 
 
@@ -201,11 +210,15 @@ def _database(raw: object) -> str:
         raise ValueError(
             "only sqlite:///PATH works in this version; PostgreSQL is on the way (see CHANGELOG.md)"
         )
+    path = url.removeprefix("sqlite:///")
+    if not path or path == ":memory:" or "?" in path:
+        raise ValueError("sqlite:///PATH wants the path of a file, and takes no options")
     return url
 
 
 def _workers(raw: object) -> int:
-    count = int(raw) if isinstance(raw, int | str) and not isinstance(raw, bool) else 0
+    text = str(raw)
+    count = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= count <= MOST_WORKERS:
         raise ValueError(f"a number from 1 to {MOST_WORKERS} is wanted, not {raw!r}")
     return count

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gatewright.server.model import Client, ClientGrant, ResourceServer
-from tests.databases import SYSTEM_IDENTIFIER, catch_up, policy_of
+from tests.databases import SYSTEM_IDENTIFIER, catch_up, insert, policy_of
 from tests.records import AUDIENCE, api, application, event, grant
 
 if TYPE_CHECKING:
@@ -36,13 +36,7 @@ class Authorized:
 def authorize(store: Store, audience: str = AUDIENCE) -> Authorized:
     client, resource_server = application(), api(audience)
     granted = grant(client, resource_server, "read:blog")
-
-    def run(tx: Transaction) -> None:
-        tx.clients.insert(client)
-        tx.resource_servers.insert(resource_server)
-        tx.client_grants.insert(granted)
-
-    store.write(run)
+    insert(store, client, resource_server, granted)
     return Authorized(client, resource_server, granted)
 
 
@@ -55,6 +49,12 @@ def rotate_secret(store: Store, client: Client, secret: str) -> None:
     store.write(
         lambda tx: tx.clients.update(client.client_id, lambda before: replace(before, secrets=(secret,)))
     )
+
+
+def change_often(store: Store, times: int) -> None:
+    """As many revisions that concern no policy."""
+    for _ in range(times):
+        store.write(lambda tx: tx.set_option("name", {"value": 1}))
 
 
 def widen(store: Store, authorized: Authorized) -> None:
@@ -77,7 +77,7 @@ def test_a_policy_is_the_three_records_together(store: Store, authorized: Author
 
 def test_what_does_not_exist_is_absent_from_the_policy(store: Store, authorized: Authorized) -> None:
     stranger = application()
-    store.write(lambda tx: tx.clients.insert(stranger))
+    insert(store, stranger)
     unknown_client = policy_of(store, "nobody", AUDIENCE)
     unknown_api = policy_of(store, authorized.client.client_id, "https://nowhere.example/")
     ungranted = policy_of(store, stranger.client_id, AUDIENCE)
@@ -89,13 +89,7 @@ def test_what_does_not_exist_is_absent_from_the_policy(store: Store, authorized:
 def test_the_system_api_answers_to_the_identifier_derived_from_the_issuer(store: Store) -> None:
     system = replace(api(), identifier=None, document={**api().document, "is_system": True})
     client = application()
-
-    def run(tx: Transaction) -> None:
-        tx.clients.insert(client)
-        tx.resource_servers.insert(system)
-        tx.client_grants.insert(grant(client, system, "read:clients"))
-
-    store.write(run)
+    insert(store, client, system, grant(client, system, "read:clients"))
     assert policy_of(store, client.client_id, SYSTEM_IDENTIFIER).resource_server == system
 
 
@@ -168,7 +162,7 @@ def test_a_change_by_another_process_is_not_lost_when_our_own_follows_it(
     """The revision of our own change may not stand for those before it that we never read."""
     authorized.ask(other)
     rotate_secret(store, authorized.client, "new")
-    other.write(lambda tx: tx.set_option("name", {"value": 1}))
+    change_often(other, 1)
     after = authorized.ask(other).client
     assert after is not None
     assert after.secrets == ("new",)
@@ -184,7 +178,7 @@ def test_listeners_hear_every_change_of_both_processes_once_or_more(store: Store
     clients = [application(str(number)) for number in range(40)]
 
     def create(number: int) -> None:
-        (store, other)[number % 2].write(lambda tx: tx.clients.insert(clients[number]))
+        insert((store, other)[number % 2], clients[number])
         catch_up(other)
 
     with ThreadPoolExecutor(4) as threads:
@@ -246,8 +240,7 @@ def test_a_gap_in_the_feed_drops_everything_and_the_feed_goes_on(
     kept = untouched.ask(other)
     monkeypatch.setattr("gatewright.server.store.transaction.KEPT_REVISIONS", 3)
     rotate_secret(store, authorized.client, "new")
-    for number in range(5):
-        store.write(lambda tx, number=number: tx.set_option("name", {"value": number}))
+    change_often(store, 5)
     assert store.read(lambda tx: tx.changes_since(2)).changes is None
 
     after = authorized.ask(other).client
@@ -266,8 +259,7 @@ def test_the_feed_reaches_back_exactly_as_far_as_it_is_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gatewright.server.store.transaction.KEPT_REVISIONS", 3)
-    for number in range(10):
-        store.write(lambda tx, number=number: tx.set_option("name", {"value": number}))
+    change_often(store, 10)
     assert store.read(lambda tx: tx.changes_since(6)).changes is None
     batch = store.read(lambda tx: tx.changes_since(7))
     assert [change.revision for change in batch.changes or ()] == [8, 9, 10]
@@ -292,7 +284,7 @@ def test_requests_that_come_while_a_change_is_fetched_do_not_see_the_old_memory(
 def test_an_acknowledged_change_is_never_followed_by_the_old_policy(
     database: Database, store: Store, authorized: Authorized
 ) -> None:
-    """Three processes: one rotates the secret and notes it, two ask meanwhile and may never see an older one."""
+    """One process rotates the secret and notes it; two that ask meanwhile never see an older one."""
     acknowledged = 0
     stop = threading.Event()
 

@@ -9,13 +9,14 @@ import pytest
 
 from gatewright.server.errors import AlreadyExists, NotFound
 from gatewright.server.model import ClientGrant
-from gatewright.server.store import Page
+from gatewright.server.store import Page, Rows
+from tests.databases import insert
 from tests.records import api, application, grant, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gatewright.server.store import Store, Transaction
+    from gatewright.server.store import Store
 
 OWNER = application("Owner")
 OWNED_APIS = tuple(api(f"https://{number}.example/") for number in range(10))
@@ -62,7 +63,11 @@ KINDS = (
         "signing_keys",
         "kid",
         lambda number: replace(
-            signing_key(), certificate=f"PEM {number}", longest_lifetime=60, current_since=1.5, current_until=2.5
+            signing_key(),
+            certificate=f"PEM {number}",
+            longest_lifetime=60,
+            current_since=1.5,
+            current_until=2.5,
         ),
         lambda record: replace(record, state="revoked", retires_at=3.5, revoked_at=4.25),
         lambda record: replace(signing_key(), kid=record.kid),
@@ -73,28 +78,19 @@ KINDS = (
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest, store: Store) -> Kind:
     """Each kind in turn, with what its records point at in place."""
-
-    def prepare(tx: Transaction) -> None:
-        tx.clients.insert(OWNER)
-        for each in OWNED_APIS:
-            tx.resource_servers.insert(each)
-
     kind: Kind = request.param
     if kind.name == "client_grants":
-        store.write(prepare)
+        insert(store, OWNER, *OWNED_APIS)
     return kind
-
-
-def insert(store: Store, kind: Kind, *records: object) -> None:
-    def run(tx: Transaction) -> None:
-        for record in records:
-            getattr(tx, kind.name).insert(record)
-
-    store.write(run)
 
 
 def read(store: Store, kind: Kind, ask: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - whatever is asked for
     return store.read(lambda tx: ask(getattr(tx, kind.name)))
+
+
+def paged(store: Store, kind: Kind, page: Page) -> Rows[Any]:
+    rows: Rows[Any] = read(store, kind, lambda all_: all_.page(page))
+    return rows
 
 
 def keys_of(kind: Kind, records: list[Any]) -> list[str]:
@@ -103,7 +99,7 @@ def keys_of(kind: Kind, records: list[Any]) -> list[str]:
 
 def test_a_record_comes_back_as_it_was_put_in(store: Store, kind: Kind) -> None:
     record = kind.make(0)
-    insert(store, kind, record)
+    insert(store, record)
     assert read(store, kind, lambda all_: all_.get(getattr(record, kind.key))) == record
 
 
@@ -116,15 +112,15 @@ def test_an_unknown_key_is_not_found(store: Store, kind: Kind) -> None:
 
 def test_a_unique_value_cannot_be_taken_twice(store: Store, kind: Kind) -> None:
     record = kind.make(0)
-    insert(store, kind, record)
+    insert(store, record)
     with pytest.raises(AlreadyExists):
-        insert(store, kind, kind.rival(record))
+        insert(store, kind.rival(record))
     assert read(store, kind, lambda all_: all_.find(**{kind.key: getattr(record, kind.key)})) == [record]
 
 
 def test_records_are_found_in_order_of_creation(store: Store, kind: Kind) -> None:
     records = [kind.make(number) for number in range(5)]
-    insert(store, kind, *records)
+    insert(store, *records)
     wanted = tuple(keys_of(kind, records)[1:4])
     assert read(store, kind, lambda all_: all_.find()) == records
     assert read(store, kind, lambda all_: all_.find(**{kind.key: wanted})) == records[1:4]
@@ -133,28 +129,25 @@ def test_records_are_found_in_order_of_creation(store: Store, kind: Kind) -> Non
 
 def test_pages_follow_each_other_in_order_of_creation(store: Store, kind: Kind) -> None:
     records = [kind.make(number) for number in range(5)]
-    insert(store, kind, *records)
-    pages = [
-        read(store, kind, lambda all_, start=start: all_.page(Page(start=start, limit=2)))
-        for start in (0, 2, 4, 6)
-    ]
+    insert(store, *records)
+    pages = [paged(store, kind, Page(start=start, limit=2)) for start in (0, 2, 4, 6)]
     assert [page.items for page in pages] == [records[:2], records[2:4], records[4:], []]
     assert [page.total for page in pages] == [5, 5, 5, 5]
 
 
 def test_a_page_of_nothing_still_counts(store: Store, kind: Kind) -> None:
-    insert(store, kind, kind.make(0), kind.make(1))
-    rows = read(store, kind, lambda all_: all_.page(Page(limit=0)))
+    insert(store, kind.make(0), kind.make(1))
+    rows = paged(store, kind, Page(limit=0))
     assert (rows.items, rows.total, rows.next) == ([], 2, None)
 
 
 def test_a_checkpoint_leads_through_everything_once_and_then_ends(store: Store, kind: Kind) -> None:
     records = [kind.make(number) for number in range(5)]
-    insert(store, kind, *records)
+    insert(store, *records)
     seen: list[Any] = []
     after: int | None = 0
     while after is not None:
-        rows = read(store, kind, lambda all_, after=after: all_.page(Page(limit=2, after=after)))
+        rows = paged(store, kind, Page(limit=2, after=after))
         assert len(rows.items) <= 2
         seen += rows.items
         after = rows.next
@@ -163,21 +156,21 @@ def test_a_checkpoint_leads_through_everything_once_and_then_ends(store: Store, 
 
 def test_a_checkpoint_holds_while_records_before_it_go(store: Store, kind: Kind) -> None:
     records = [kind.make(number) for number in range(4)]
-    insert(store, kind, *records)
-    first = read(store, kind, lambda all_: all_.page(Page(limit=2, after=0)))
+    insert(store, *records)
+    first = paged(store, kind, Page(limit=2, after=0))
     store.write(lambda tx: getattr(tx, kind.name).delete(getattr(records[0], kind.key)))
-    rest = read(store, kind, lambda all_: all_.page(Page(limit=2, after=first.next)))
+    rest = paged(store, kind, Page(limit=2, after=first.next))
     assert rest.items == records[2:]
 
 
 def test_the_last_full_page_has_no_next(store: Store, kind: Kind) -> None:
-    insert(store, kind, kind.make(0), kind.make(1))
-    assert read(store, kind, lambda all_: all_.page(Page(limit=2, after=0))).next is None
+    insert(store, kind.make(0), kind.make(1))
+    assert paged(store, kind, Page(limit=2, after=0)).next is None
 
 
 def test_an_update_answers_and_keeps_the_new_record(store: Store, kind: Kind) -> None:
     records = [kind.make(0), kind.make(1)]
-    insert(store, kind, *records)
+    insert(store, *records)
     key = getattr(records[0], kind.key)
     answered = store.write(lambda tx: getattr(tx, kind.name).update(key, kind.change))
     assert answered == kind.change(records[0])
@@ -194,7 +187,7 @@ def test_updating_what_is_not_there_is_not_found(store: Store, kind: Kind) -> No
 
 def test_a_deleted_record_is_gone_and_the_others_stay(store: Store, kind: Kind) -> None:
     records = [kind.make(0), kind.make(1)]
-    insert(store, kind, *records)
+    insert(store, *records)
     key = getattr(records[0], kind.key)
     store.write(lambda tx: getattr(tx, kind.name).delete(key))
     store.write(lambda tx: getattr(tx, kind.name).delete(key))  # removed already: not an error
@@ -203,17 +196,18 @@ def test_a_deleted_record_is_gone_and_the_others_stay(store: Store, kind: Kind) 
 
 def test_a_position_is_never_given_twice(store: Store, kind: Kind) -> None:
     """Or a checkpoint taken before a deletion would show the new record too early, or not at all."""
-    insert(store, kind, kind.make(0), kind.make(1), kind.make(2))
-    reached = read(store, kind, lambda all_: all_.page(Page(limit=2, after=0))).next
+    insert(store, kind.make(0), kind.make(1), kind.make(2))
+    reached = paged(store, kind, Page(limit=2, after=0)).next
+    assert reached is not None
     store.write(lambda tx: getattr(tx, kind.name).delete_all())
     late = kind.make(3)
-    insert(store, kind, late)
-    assert read(store, kind, lambda all_: all_.page(Page(after=reached + 1))).items == [late]
+    insert(store, late)
+    assert paged(store, kind, Page(after=reached + 1)).items == [late]
 
 
 def test_an_update_cannot_take_anothers_unique_value(store: Store) -> None:
     first, second = api("https://first.example/"), api("https://second.example/")
-    store.write(lambda tx: [tx.resource_servers.insert(each) for each in (first, second)])
+    insert(store, first, second)
     with pytest.raises(AlreadyExists):
         store.write(
             lambda tx: tx.resource_servers.update(
@@ -224,15 +218,15 @@ def test_an_update_cannot_take_anothers_unique_value(store: Store) -> None:
 
 
 def test_no_two_keys_of_an_algorithm_are_current_or_next_at_once(store: Store) -> None:
-    store.write(lambda tx: tx.signing_keys.insert(signing_key("current")))
-    store.write(lambda tx: tx.signing_keys.insert(signing_key("current", alg="ES256")))
+    insert(store, signing_key("current"))
+    insert(store, signing_key("current", alg="ES256"))
     with pytest.raises(AlreadyExists):
-        store.write(lambda tx: tx.signing_keys.insert(signing_key("current")))
+        insert(store, signing_key("current"))
 
 
-ODD_DOCUMENTS = (
+ODD_DOCUMENTS: tuple[dict[str, object], ...] = (
     {},
-    {"name": "Ünïcode ✓ 𝔊 \u0000 \u2028 \"quoted\" \\ </script>"},
+    {"name": 'Ünïcode ✓ 🦊 \u0000 \u2028 "quoted" \\ </script>'},
     {"largest": 2**53, "smallest": -(2**53), "zero": 0, "minus": -0.0, "float": 0.1, "tiny": 5e-324},
     {"nested": {"a": [{"b": [[], {}, "", None, True, False]}]}, "": "an empty name", "é": 1},
     {"z": 1, "a": 2, "m": 3},
@@ -244,7 +238,7 @@ def test_odd_documents_come_back_member_for_member_in_their_order(
     store: Store, odd: dict[str, object]
 ) -> None:
     client = replace(application(), document=odd)
-    store.write(lambda tx: tx.clients.insert(client))
+    insert(store, client)
     document = store.read(lambda tx: tx.clients.get(client.client_id)).document
     assert document == odd
     assert list(document) == list(odd)
@@ -255,7 +249,7 @@ def test_odd_documents_come_back_member_for_member_in_their_order(
 def test_odd_secrets_come_back(store: Store, secret: str) -> None:
     client = replace(application(), secrets=(secret, "second"))
     resource_server = api(alg="HS256", secret=secret)
-    store.write(lambda tx: (tx.clients.insert(client), tx.resource_servers.insert(resource_server)))
+    insert(store, client, resource_server)
     assert store.read(lambda tx: tx.clients.get(client.client_id)).secrets == (secret, "second")
     assert store.read(lambda tx: tx.resource_servers.get(resource_server.id)).signing_secret == secret
 
@@ -265,13 +259,7 @@ def grants_of_two(store: Store) -> tuple[ClientGrant, ClientGrant]:
     apis = api("https://first.example/"), api("https://second.example/")
     grants = grant(clients[0], apis[0], "read:blog"), grant(clients[1], apis[1], "read:blog")
 
-    def run(tx: Transaction) -> None:
-        for number in (0, 1):
-            tx.clients.insert(clients[number])
-            tx.resource_servers.insert(apis[number])
-            tx.client_grants.insert(grants[number])
-
-    store.write(run)
+    insert(store, *clients, *apis, *grants)
     return grants
 
 
@@ -296,7 +284,7 @@ def test_delete_all_removes_exactly_what_find_answers(store: Store) -> None:
 def test_records_are_found_by_each_column(store: Store) -> None:
     first_party = replace(application("first"), document={"app_type": "spa", "is_first_party": True})
     third_party = replace(application("third"), document={"app_type": "native", "is_first_party": False})
-    store.write(lambda tx: [tx.clients.insert(each) for each in (first_party, third_party)])
+    insert(store, first_party, third_party)
 
     def found(**equals: object) -> list[object]:
         return list(store.read(lambda tx: tx.clients.find(**equals)))
@@ -309,7 +297,7 @@ def test_records_are_found_by_each_column(store: Store) -> None:
 
 def test_the_system_api_has_no_identifier_and_is_found_as_such(store: Store) -> None:
     system = replace(api(), identifier=None, document={**api().document, "is_system": True})
-    store.write(lambda tx: [tx.resource_servers.insert(each) for each in (api(), system)])
+    insert(store, api(), system)
     assert store.read(lambda tx: tx.resource_servers.first(is_system=True)) == system
     assert store.read(lambda tx: tx.resource_servers.first(identifier=None)) == system
 

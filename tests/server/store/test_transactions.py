@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from gatewright.server.errors import NotFound, StoreUnavailable
 from gatewright.server.model import Client
-from tests.databases import catch_up
+from tests.databases import catch_up, insert
 from tests.records import api, application, event, grant
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def counted(client: Client) -> Client:
 
 def test_a_hundred_updates_at_once_through_two_processes_lose_none(store: Store, other: Store) -> None:
     client = replace(application(), document={"count": 0})
-    store.write(lambda tx: tx.clients.insert(client))
+    insert(store, client)
 
     def change(number: int) -> None:
         (store, other)[number % 2].write(lambda tx: tx.clients.update(client.client_id, counted))
@@ -45,7 +45,7 @@ def test_a_hundred_updates_at_once_through_two_processes_lose_none(store: Store,
 
 def test_an_operation_that_fails_leaves_nothing(store: Store) -> None:
     client, resource_server = application(), api()
-    store.write(lambda tx: tx.clients.insert(client))
+    insert(store, client)
     heard: list[object] = []
     store.on_change(heard.append)
 
@@ -74,7 +74,7 @@ def test_the_writer_goes_on_after_an_operation_that_failed(store: Store) -> None
 
     with pytest.raises(NotFound):
         store.write(fail)
-    store.write(lambda tx: tx.clients.insert(application()))
+    insert(store, application())
 
 
 def test_a_change_and_its_log_event_stand_together(store: Store) -> None:
@@ -89,11 +89,11 @@ def test_a_change_and_its_log_event_stand_together(store: Store) -> None:
 
 
 def test_a_read_sees_one_moment_while_others_write(store: Store, other: Store) -> None:
-    store.write(lambda tx: tx.clients.insert(application("first")))
+    insert(store, application("first"))
 
     def look_twice(tx: Transaction) -> tuple[int, int]:
         before = len(tx.clients.find())
-        other.write(lambda writing: writing.clients.insert(application("second")))
+        insert(other, application("second"))
         return before, len(tx.clients.find())
 
     assert store.read(look_twice) == (1, 1)
@@ -119,7 +119,7 @@ def test_a_reader_does_not_wait_for_a_writer(store: Store) -> None:
 def test_what_was_written_is_there_for_the_next_process(database: Database) -> None:
     client = application()
     first = database.open()
-    first.write(lambda tx: tx.clients.insert(client))
+    insert(first, client)
     # A second store, while the first one has closed nothing: the change is in the file, not in memory.
     assert database.open().read(lambda tx: tx.clients.get(client.client_id)) == client
 
@@ -144,10 +144,10 @@ def test_a_database_that_stays_locked_is_unavailable_for_changes(
     store: Store, blocker: sqlite3.Connection
 ) -> None:
     with pytest.raises(StoreUnavailable):
-        store.write(lambda tx: tx.clients.insert(application()))
+        insert(store, application())
     assert store.read(lambda tx: tx.clients.find()) == []
     blocker.execute("ROLLBACK")
-    store.write(lambda tx: tx.clients.insert(application()))
+    insert(store, application())
 
 
 def test_a_database_that_was_deleted_is_unavailable(database: Database, store: Store) -> None:

@@ -137,7 +137,8 @@ def _named(call: Call, message: str) -> ClientGrant:
 def _check(document: Mapping[str, Any], resource_server: ResourceServer) -> None:
     scope = document.get("scope") or []
     require_unique(scope, "scope")
-    unknown = [value for value in scope if value not in resource_server.scopes]
+    defined = frozenset(resource_server.scopes)
+    unknown = [value for value in scope if value not in defined]
     if unknown:
         # A grant of what the API does not define would be invisible in the dashboard and in force.
         raise ApiError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -19,6 +19,7 @@ _UPDATE = (
     "update:client_token_vault_privileged_access",
 )
 _SEES_SECRETS = ("read:client_keys", "read:client_credentials")
+_SETS_SECRETS = "update:client_keys"
 _SECRET_MEMBERS = frozenset(
     {"client_secret", "encryption_key", "client_authentication_methods", "signing_keys"}
 )
@@ -143,17 +144,16 @@ def create(call: Call) -> object:
     """Makes an application with a secret of its own."""
     sent = {name: value for name, value in call.body.items() if value is not None}
     _check(sent)
-    client = Client(client_id=new_client_id(), document=client_document(sent), secrets=(new_secret(),))
+    document = client_document(_with_metadata({}, sent))
+    client = Client(client_id=new_client_id(), document=document, secrets=(new_secret(),))
     call.tx.clients.insert(client)
     return _rendered(call, client, just_made=True)
 
 
 def read(call: Call) -> object:
     """One application."""
-    client = _named(call)
-    return Answer(
-        _filtered(call, _visible(call, client)), reveals_secret=_sees_secrets(call) and client.uses_secret
-    )
+    members = _filtered(call, _visible(call, _named(call)))
+    return Answer(members, reveals_secret="client_secret" in members)
 
 
 def list_all(call: Call) -> object:
@@ -166,26 +166,33 @@ def list_all(call: Call) -> object:
         equals["is_first_party"] = first_party
     if boolean(call.query, "is_global"):
         equals["client_id"] = ()  # there is no global client here
-    body = paged(
-        call,
-        "clients",
-        lambda page: call.tx.clients.page(page, **equals),
-        lambda client: _filtered(call, _visible(call, client)),
-    )
-    return Answer(body, reveals_secret=_sees_secrets(call))
+    shown: list[dict[str, object]] = []
+
+    def render(client: Client) -> object:
+        shown.append(_filtered(call, _visible(call, client)))
+        return shown[-1]
+
+    body = paged(call, "clients", lambda page: call.tx.clients.page(page, **equals), render)
+    return Answer(body, reveals_secret=any("client_secret" in members for members in shown))
 
 
 def update(call: Call) -> object:
     """Changes an application: members sent replace, ``null`` clears."""
     _check(call.body)
     secret = call.body.get("client_secret")
+    if secret is not None and not call.token.has(_SETS_SECRETS):
+        # Who sets a client's secret can be that client.
+        raise ApiError(403, f"Insufficient scope, expected any of: {_SETS_SECRETS}", "insufficient_scope")
     patch = {name: value for name, value in call.body.items() if name != "client_secret"}
 
     def change(before: Client) -> Client:
         secrets = before.secrets if secret is None else (secret,)
-        return replace(before, document=merge_client(before.document, patch), secrets=secrets)
+        document = merge_client(before.document, _with_metadata(before.document, patch))
+        return replace(before, document=document, secrets=secrets)
 
-    return _rendered(call, call.tx.clients.update(_named(call).client_id, change))
+    client = call.tx.clients.update(_named(call).client_id, change)
+    members = _rendered(call, client)
+    return members if _sees_secrets(call) else _without_secrets(members)
 
 
 def delete(call: Call) -> object:
@@ -218,9 +225,17 @@ def _check(sent: Mapping[str, Any]) -> None:
             "client_authentication_methods and token_endpoint_auth_method are mutually exclusive",
             "client_authentication_methods",
         )
-    metadata = sent.get("client_metadata") or {}
+
+
+def _with_metadata(document: Mapping[str, object], sent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members sent, ``client_metadata`` merged key by key: ``null`` removes one."""
+    if not sent.get("client_metadata"):
+        return sent
+    merged = {**cast("dict[str, str]", document.get("client_metadata") or {}), **sent["client_metadata"]}
+    metadata = {key: value for key, value in merged.items() if value is not None}
     if len(metadata) > MOST_METADATA:
         raise invalid_body("Too many properties defined, maximum 10", "client_metadata")
+    return {**sent, "client_metadata": metadata}
 
 
 def _rendered(call: Call, client: Client, *, just_made: bool = False) -> dict[str, object]:
@@ -251,8 +266,12 @@ def _visible(call: Call, client: Client) -> dict[str, object]:
     if _sees_secrets(call):
         return full
     if call.token.has("read:clients"):
-        return {name: value for name, value in full.items() if name not in _SECRET_MEMBERS}
+        return _without_secrets(full)
     return {name: full[name] for name in _SUMMARY if name in full}
+
+
+def _without_secrets(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if name not in _SECRET_MEMBERS}
 
 
 def _filtered(call: Call, members: dict[str, object]) -> dict[str, object]:

@@ -215,7 +215,7 @@ def _change_event(server: Server, http: Request, description: str, token: Access
 
 def _render(server: Server, http: Request, row: Endpoint, result: object, token: AccessToken) -> Response:
     if result is None:
-        return Response(status_code=204)
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
     full = result if isinstance(result, Answer) else Answer(result)
     if full.reveals_secret:
         event = log_event(

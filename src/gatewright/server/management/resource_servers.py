@@ -7,9 +7,10 @@ from urllib.parse import unquote
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
-from gatewright.server.management.endpoint import Call, endpoint, paged
+from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import Body, Name, ScopeValue, invalid_body, require_unique
 from gatewright.server.model import (
     HMAC_ALGORITHMS,
@@ -134,17 +135,20 @@ def create(call: Call) -> object:
 
 def read(call: Call) -> object:
     """One API, by id or identifier."""
-    return rendered(call.server, _named(call))
+    members = rendered(call.server, _named(call))
+    return Answer(members, reveals_secret="signing_secret" in members)
 
 
 def list_all(call: Call) -> object:
     """The APIs, in order of creation."""
-    return paged(
-        call,
-        "resource_servers",
-        call.tx.resource_servers.page,
-        lambda item: rendered(call.server, item),
-    )
+    shown: list[dict[str, object]] = []
+
+    def render(resource_server: ResourceServer) -> object:
+        shown.append(rendered(call.server, resource_server))
+        return shown[-1]
+
+    body = paged(call, "resource_servers", call.tx.resource_servers.page, render)
+    return Answer(body, reveals_secret=any("signing_secret" in members for members in shown))
 
 
 def update(call: Call) -> object:
@@ -225,9 +229,20 @@ def _check(document: Mapping[str, Any], *, sent: Mapping[str, Any] | None = None
     """The rules that join several members."""
     scopes = document.get("scopes") or []
     require_unique([scope["value"] for scope in scopes], "scopes")
+    _check_signing_secret(document.get("signing_secret"))
     explicit = (document if sent is None else sent).get("token_lifetime_for_web")
     if explicit is not None and explicit > document.get("token_lifetime", explicit):
         raise invalid_body("Value is greater than token_lifetime", "token_lifetime_for_web")
+
+
+def _check_signing_secret(secret: str | None) -> None:
+    """Refuses here what no token could be signed with later: the text of a public key."""
+    if secret is None:
+        return
+    try:
+        JWK.symmetric(secret.encode(), alg="HS256")
+    except JoseError as error:
+        raise invalid_body(f"Not a secret: {error}", "signing_secret") from error
 
 
 def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:

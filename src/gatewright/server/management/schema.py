@@ -13,7 +13,7 @@ LARGEST_PAGE = 100
 MOST_DIGITS = 10
 
 # RFC 6749 section 3.3: a scope is one word without quotes, or the claim that lists them falls apart.
-ScopeValue = Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
+ScopeValue = Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^<>]+$")]
 
 

@@ -35,7 +35,8 @@ def authorize(request: TokenRequest, client: Client, policy: GrantPolicy) -> Aut
     """
     grant_type = GRANT_TYPES.get(request.grant_type)
     if grant_type is None:
-        raise OAuthError(403, "unsupported_grant_type", f"Unsupported grant type: {request.grant_type}")
+        shown = _shown(request.grant_type)
+        raise OAuthError(403, "unsupported_grant_type", f"Unsupported grant type: {shown}")
     if request.grant_type not in client.grant_types:
         raise OAuthError(
             403,
@@ -53,7 +54,7 @@ def client_credentials(request: TokenRequest, client: Client, policy: GrantPolic
         OAuthError: 403 ``access_denied`` when API, grant or scope is missing; 400 for what the API demands
             and this server cannot give.
     """
-    resource_server = _known_audience(request, policy)
+    resource_server = _known_audience(request, client, policy)
     scopes = _granted_scopes(request, client, resource_server, policy)
     return Authorization(
         client=client,
@@ -71,15 +72,18 @@ GRANT_TYPES: dict[str, Callable[[TokenRequest, Client, GrantPolicy], Authorizati
 }
 
 
-def _known_audience(request: TokenRequest, policy: GrantPolicy) -> ResourceServer:
+def _known_audience(request: TokenRequest, client: Client, policy: GrantPolicy) -> ResourceServer:
     if request.audience is None:
         raise _denied("Non-global clients are not allowed access to APIv1")
     if policy.resource_server is None:
-        raise _denied(f"Service not enabled within domain: {request.audience}")
+        raise _denied(f"Service not enabled within domain: {_shown(request.audience)}")
+    # Issuing a weaker token than the API or the client asks for would be worse than issuing none.
     if policy.resource_server.unmet_demand is not None:
-        # Issuing a weaker token than the API asks for would be worse than issuing none.
         unmet = policy.resource_server.unmet_demand
         raise OAuthError(400, "invalid_request", f"The API demands {unmet}, which is not available")
+    if client.document.get("require_proof_of_possession") is True:
+        demand = "The client demands proof of possession, which is not available"
+        raise OAuthError(400, "invalid_request", demand)
     return policy.resource_server
 
 
@@ -88,8 +92,9 @@ def _granted_scopes(
 ) -> tuple[str, ...]:
     grant = policy.client_grant
     if grant is None or resource_server.client_policy == "deny_all":
+        audience = _shown(str(request.audience))
         raise _denied(
-            f'Client "{client.client_id}" is not authorized to access resource server "{request.audience}". '
+            f'Client "{client.client_id}" is not authorized to access resource server "{audience}". '
             'You need to create a "client-grant" associated to this API.'
         )
     if request.organization is not None or grant.document.get("organization_usage") == "require":
@@ -97,11 +102,17 @@ def _granted_scopes(
     granted = grant.scopes_at(resource_server)
     if request.scope is None:
         return granted
-    missing = [scope for scope in request.scope if scope not in granted]
+    known = frozenset(granted)
+    missing = [scope for scope in request.scope if scope not in known]
     if missing:
-        raise _denied(f"Client has not been granted scopes: {' '.join(missing)}")
+        raise _denied(f"Client has not been granted scopes: {_shown(' '.join(missing))}")
     return request.scope
 
 
 def _denied(description: str) -> OAuthError:
     return OAuthError(403, "access_denied", description)
+
+
+def _shown(text: str) -> str:
+    """What was asked for, in the characters of an error_description (RFC 6749 section 5.2)."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

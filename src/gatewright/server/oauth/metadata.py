@@ -1,9 +1,12 @@
 """Where things are: server metadata (RFC 8414; OpenID Connect Discovery's address) and the key set."""
 
+import contextlib
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewright.server.context import Server
+from gatewright.server.errors import StoreUnavailable
 from gatewright.server.oauth.grants import GRANT_TYPES
 from gatewright.server.requests import json_response
 
@@ -28,6 +31,10 @@ async def server_metadata(server: Server, _: Request) -> Response:
 
 async def key_set(server: Server, http: Request) -> Response:
     """The public signing keys (RFC 7517 section 5): current, next, and previous ones not yet retired."""
+    # A worker that is asked for nothing else must learn of a rotation too. While the database is away,
+    # the keys known last are the best answer there is.
+    with contextlib.suppress(StoreUnavailable):
+        await server.store.catch_up()
     published = server.keys.key_set()
     headers = {"Content-Type": "application/json", "ETag": published.etag, **OPEN, **CACHING}
     known = [tag.strip().removeprefix("W/") for tag in http.headers.get("if-none-match", "").split(",")]

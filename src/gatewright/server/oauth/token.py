@@ -85,7 +85,7 @@ def _record_token(server: Server, http: Request, authorization: Authorization) -
 def _record_refusal(
     server: Server, http: Request, request: TokenRequest, client: Client | None, refusal: OAuthError
 ) -> None:
-    note(http, client_id=request.client_id[:64], refused=refusal.description)
+    note(http, client_id=request.client_id[:64], refused=refusal.description[:LONGEST_LOGGED])
     event = log_event(
         EventType.CLIENT_CREDENTIALS_REFUSED,
         date=server.now(),

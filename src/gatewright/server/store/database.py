@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def make_engine(url: str, *, begin: str, size: int) -> Engine:
     def configure(connection: Any, _: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type
         # The driver would begin transactions by itself, and later than we mean.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_write_ahead_log(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -69,3 +71,17 @@ def _create_privately(database: str | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Waits here, because SQLite does not wait by itself when two processes switch a new file at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -41,6 +41,8 @@ class GrantPolicies:
             if revision < self.revision:
                 return
             key = (client_id, audience)
+            if key in self._entries:
+                self._drop(key)  # two requests asked at once, maybe around a change: its names may differ
             self._entries[key] = policy
             for name in names:
                 self._keys_of[name].add(key)

@@ -1,0 +1,75 @@
+"""A whole server inside this process, with a clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from gatewright.server.app import RunningServer, start
+from gatewright.server.settings import Settings
+from tests.records import Clock
+from tests.running import caller_of, free_port
+from tests.server.calling import Limited, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.running import Caller
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    """What the server of this file takes for the time."""
+    return Clock()
+
+
+@pytest.fixture
+def moving_clock(clock: Clock) -> Iterator[Clock]:
+    """The same clock, for a test that moves it: it is set back afterwards."""
+    before = clock.now
+    yield clock
+    clock.now = before
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
+    """A server of this file's own, on an empty folder and a free port."""
+    folder = tmp_path_factory.mktemp("server") / "data"
+    settings = Settings.load({}, data=folder, listen=f"localhost:{free_port()}")
+    with start(settings, now=clock) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def caller(running: RunningServer) -> Iterator[Caller]:
+    """Calls `running` with the credentials of its command line."""
+    credentials = json.loads((running.settings.data / "cli.json").read_text())
+    with caller_of(running.issuer, credentials) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def holding(caller: Caller) -> Callable[[str], Limited]:
+    """`holding("read:clients read:logs")` is a caller with just these scopes."""
+
+    def limited(scopes: str) -> Limited:
+        return Limited(caller, caller.token(caller.operator, caller.issuer + "api/v2/", scope=scopes))
+
+    return limited
+
+
+@pytest.fixture(scope="module")
+def wire(running: RunningServer) -> Wire:
+    """Sends raw bytes to `running`."""
+    host, port = running.settings.address
+    return Wire((host, port))
+
+
+@pytest.fixture
+def lines() -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The log lines that the server writes during a test."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
