@@ -63,7 +63,7 @@ def test_decorators_add_up() -> None:
     client = TestClient(app)
     assert client.get("/", headers=auth("a")).status_code == 403
     refused = client.get("/", headers=auth("b"))
-    assert 'scope="b a"' in refused.headers["www-authenticate"] or 'scope="a b"' in str(refused.headers)
+    assert refused.headers["www-authenticate"].endswith('scope="b a"')
     assert client.get("/", headers=auth("a b")).status_code == 200
 
 

@@ -8,8 +8,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from gatewright.server.errors import StartupError
 from gatewright.server.keys import FIRST_RING, SigningKeys
 from gatewright.server.model import (
@@ -23,7 +21,7 @@ from gatewright.server.model import (
 )
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.settings import Settings
-from gatewright.server.store import Store, Transaction
+from gatewright.server.store import Store, Transaction, database_exists
 from gatewright.server.system_api import system_resource_server
 
 CREDENTIALS_FILE = "cli.json"
@@ -108,10 +106,9 @@ def _master_keys(settings: Settings) -> list[str]:
         return settings.master_key.reveal().split(",")
     file = settings.data / MASTER_KEY_FILE
     if not file.exists():
-        database = make_url(settings.database).database
-        if database and Path(database).exists():
+        if database_exists(settings.database):
             raise StartupError(
-                f"The master key is missing: {file} is not there, and {database} was sealed with it. "
+                f"The master key is missing: {file} is not there, and the database was sealed with it. "
                 "Put the file back, or give the key as GATEWRIGHT_SERVER_MASTER_KEY."
             )
         _write_privately(file, generate_master_key() + "\n", overwrite=False)

@@ -5,7 +5,8 @@ event are one transaction, on disk before the answer. Columns hold what is queri
 what is merely kept. The hot path reads ``GrantPolicies``, a memory kept right by the change feed.
 """
 
+from gatewright.server.store.database import database_exists
 from gatewright.server.store.store import Store
 from gatewright.server.store.transaction import Page, Rows, Transaction
 
-__all__ = ["Page", "Rows", "Store", "Transaction"]
+__all__ = ["Page", "Rows", "Store", "Transaction", "database_exists"]

@@ -39,6 +39,12 @@ def make_engine(url: str, *, begin: str, size: int) -> Engine:
     return engine
 
 
+def database_exists(url: str) -> bool:
+    """Whether a server was ever started on this database."""
+    database = make_url(url).database
+    return bool(database) and Path(str(database)).exists()
+
+
 class DataVersion:
     """A number that moves whenever any other connection, of any process, has committed."""
 
