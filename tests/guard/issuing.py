@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from gatewright.guard import Guard
 from gatewright.jose import JWK, JWKS, jws, jwt
+from gatewright.jose.encoding import encode
 
 ISSUER = "https://issuer.example/"
 AUDIENCE = "https://blog-api"
@@ -21,10 +22,19 @@ REMOVED = object()
 """A claim with this value is left out."""
 
 
-@functools.cache
 def key(kid: str = "k1", alg: str = "RS256") -> JWK:
     """One key per name for the whole run: making RSA keys is slow."""
+    return _generated(kid, alg)
+
+
+@functools.cache
+def _generated(kid: str, alg: str) -> JWK:
     return JWK.generate(alg, kid=kid)
+
+
+def segment(data: object) -> str:
+    """A part of a compact token: bytes as they are, anything else as JSON."""
+    return encode(data if isinstance(data, bytes) else json.dumps(data).encode())
 
 
 class Clock:

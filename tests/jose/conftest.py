@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gatewright.jose import ALGORITHMS, JWK, JWKS
+from gatewright.jose import ALGORITHMS, JWK, JWKS, jwt
 from gatewright.jose.encoding import decode, encode
 
 NOW = 1_700_000_000.0
@@ -163,3 +163,30 @@ def forge() -> Forge:
 
 def _document(value: object) -> bytes:
     return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+Verify = Callable[..., dict[str, object]]
+
+
+@pytest.fixture
+def verify(public_set: JWKS, expectations: dict[str, Any]) -> Verify:
+    """`verify(token, keys=, **other)`: as the API of the issuer would, but with every algorithm allowed."""
+
+    def verify(token: str | bytes, keys: JWKS | JWK = public_set, **other: Any) -> dict[str, object]:  # noqa: ANN401 - of several types
+        return jwt.verify(token, keys, **{"algorithms": list(ALGORITHMS), **expectations, **other})
+
+    return verify
+
+
+@pytest.fixture
+def accept(
+    keys: Mapping[str, JWK], forge: Forge, expectations: dict[str, Any]
+) -> Callable[..., dict[str, object]]:
+    """`accept(claims, typ=, **other expectations)`: sign the claims, whatever they are, and verify them."""
+
+    def accept(claims: object, *, typ: object = "JWT", **other: object) -> dict[str, object]:
+        header = {"alg": "HS256", "kid": "hs256"} | ({} if typ is None else {"typ": typ})
+        token = forge(header, claims, keys["HS256"])
+        return jwt.verify(token, keys["HS256"], algorithms=["HS256"], **{**expectations, **other})
+
+    return accept

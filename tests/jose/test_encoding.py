@@ -1,4 +1,5 @@
 import json
+import re
 import string
 import sys
 from itertools import product
@@ -20,6 +21,7 @@ ALPHABET = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "-
         (b"\x00", "AA"),
         (b"\xff\xff", "__8"),
         (b"\xfb\xef\xbe", "----"),
+        (b"\x00\x00\x17", "AAAX"),
         (b"\x03\xec\xff\xe0\xc1", "A-z_4ME"),
     ],
 )
@@ -204,6 +206,18 @@ def test_sixteen_levels_are_read_and_seventeen_refused(opening: str, closing: st
     parse_json((opening * 16 + "1" + closing * 16).encode())
     with pytest.raises(MalformedToken, match="deeper than 16"):
         parse_json((opening * 17 + "1" + closing * 17).encode())
+
+
+@pytest.mark.parametrize("siblings", ["[],[[]],", "{},", '{"a":[]},[{}],'])
+def test_siblings_do_not_count_as_levels_nor_hide_them(siblings: str) -> None:
+    inner = siblings * 30
+    parse_json(("[" * 16 + "]" * 16).encode())
+    parse_json(f"[{inner}{'[' * 15}{']' * 15}]".encode())
+    for deep in ("[" * 16 + "]" * 16, "[" * 100 + "]" * 100):
+        with pytest.raises(MalformedToken, match="deeper than 16"):
+            parse_json(f"[{inner}{deep}]".encode())
+        with pytest.raises(MalformedToken, match="deeper than 16"):
+            parse_json(f"[{deep},{inner}1]".encode())
 
 
 def test_the_greatest_depth_can_be_chosen() -> None:

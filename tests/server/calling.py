@@ -27,10 +27,10 @@ class Asking:
     caller: Caller
     members: Mapping[str, str]
 
-    def form(self, headers: Mapping[str, str] | None = None, **changed: object) -> httpx2.Response:
+    def form(self, headers: Mapping[str, str] | None = None, /, **changed: object) -> httpx2.Response:
         return self.caller.http.post("oauth/token", data=self._with(changed), headers=headers)
 
-    def json(self, headers: Mapping[str, str] | None = None, **changed: object) -> httpx2.Response:
+    def json(self, headers: Mapping[str, str] | None = None, /, **changed: object) -> httpx2.Response:
         return self.caller.http.post("oauth/token", json=self._with(changed), headers=headers)
 
     def _with(self, changed: Mapping[str, object]) -> dict[str, object]:

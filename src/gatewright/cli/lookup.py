@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gatewright.cli.failures import ExitCode, Failure, misuse
-from gatewright.cli.management import Management, Record
+from gatewright.cli.management import Management, Record, segment
 
 READS_APIS = "read:resource_servers"
 READS_APPS = "read:clients"
@@ -18,12 +18,12 @@ class Kind:
 
     noun: str
     word: str
-    keys: tuple[str, ...]
+    key: str
     listing: str
 
 
-APIS = Kind("resource-servers", "API", ("id", "identifier"), "gatewright apis list")
-APPS = Kind("clients", "application", ("client_id",), "gatewright apps list")
+APIS = Kind("resource-servers", "API", "identifier", "gatewright apis list")
+APPS = Kind("clients", "application", "client_id", "gatewright apps list")
 
 
 def find_api(server: Management, text: str) -> Record:
@@ -32,7 +32,7 @@ def find_api(server: Management, text: str) -> Record:
     Raises:
         Failure: there is none, or several have that name.
     """
-    return _find(server.all(APIS.noun), text, APIS)
+    return _find(server, text, APIS)
 
 
 def find_app(server: Management, text: str) -> Record:
@@ -41,7 +41,7 @@ def find_app(server: Management, text: str) -> Record:
     Raises:
         Failure: there is none, or several have that name.
     """
-    return _find(server.all(APPS.noun), text, APPS)
+    return _find(server, text, APPS)
 
 
 def only_api(server: Management) -> Record:
@@ -97,11 +97,15 @@ def scopes_of(api: Record) -> list[str]:
     return [scope["value"] for scope in api.get("scopes") or []]
 
 
-def _find(records: Sequence[Record], text: str, kind: Kind) -> Record:
-    for key in kind.keys:
-        exact = [record for record in records if record.get(key) == text]
-        if exact:
-            return exact[0]
+def _find(server: Management, text: str, kind: Kind) -> Record:
+    try:
+        exact: Record = server.get(f"{kind.noun}/{segment(text)}")
+    except Failure as failure:
+        if failure.code != ExitCode.NOT_FOUND:
+            raise
+    else:
+        return exact
+    records = server.all(kind.noun)
     named = [record for record in records if record.get("name") == text]
     if not named:
         # Typed by hand, a name's capitals are easily wrong.
@@ -116,5 +120,4 @@ def _find(records: Sequence[Record], text: str, kind: Kind) -> Record:
 
 
 def _choices(records: Sequence[Record], kind: Kind) -> list[str]:
-    key = kind.keys[-1]
-    return [f"{shlex.quote(record[key])}  {record.get('name', '')}".rstrip() for record in records]
+    return [f"{shlex.quote(record[kind.key])}  {record.get('name', '')}".rstrip() for record in records]

@@ -152,6 +152,11 @@ class Guard:
         """The names of this API; the first is the `realm` of its answers."""
         return self._audience
 
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The signature algorithms allowed."""
+        return self._algorithms
+
     def check(self, request: Request, rule: Rule | str | None = None) -> AccessToken:
         """The access token of a request that may enter; any valid token when there is no rule.
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gatewright.server.errors import StoreUnavailable
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.store import Store
 
@@ -130,7 +129,7 @@ class EventLog:
                 return
             try:
                 self._store.write(lambda tx: tx.events.append(batch))
-            except StoreUnavailable:
+            except BaseException:
                 self._buffer.extendleft(reversed(batch))
                 self._filled.set()
                 raise
@@ -147,10 +146,11 @@ class EventLog:
             self._closing.wait(BATCH_EVERY)
             try:
                 self.flush()
-            except StoreUnavailable:
-                logger.warning("log events wait for the database", extra={"waiting": len(self._buffer)})
+            except Exception:
+                # Whatever it is: the events to come need this thread.
+                logger.exception("log events cannot be written now", extra={"waiting": len(self._buffer)})
                 self._closing.wait(1.0)
         try:
             self.flush()
-        except StoreUnavailable:
+        except Exception:
             logger.exception("log events were lost at the stop", extra={"lost": len(self._buffer)})

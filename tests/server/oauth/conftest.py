@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def author(caller: Caller) -> Application:
-    """An application that may read and create blogs at `AUDIENCE`, but not delete them."""
+def blogs(caller: Caller) -> str:
+    """The API at `AUDIENCE`, with three permissions."""
     scopes = [{"value": value} for value in ("read:blog", "create:blog", "delete:blog")]
     caller.create("resource-servers", identifier=AUDIENCE, name="Blogs", scopes=scopes)
+    return AUDIENCE
+
+
+@pytest.fixture(scope="module")
+def author(caller: Caller, blogs: str) -> Application:
+    """An application that may read and create blogs, but not delete them."""
     application = caller.application("Author")
-    caller.authorize(application, AUDIENCE, "read:blog", "create:blog")
+    caller.authorize(application, blogs, "read:blog", "create:blog")
     return application
 
 

@@ -1,0 +1,119 @@
+"""`gatewright serve` and `gatewright demo`: the commands that load the server."""
+
+import os
+import shlex
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+from cyclopts import Parameter
+
+from gatewright._version import __version__
+from gatewright.cli.failures import ExitCode, Failure
+from gatewright.cli.folder import NAME
+from gatewright.cli.options import environment_folder
+from gatewright.cli.output import say
+
+if TYPE_CHECKING:
+    from gatewright.server.settings import Settings
+
+
+def serve(  # noqa: PLR0913 - one parameter for each flag
+    *,
+    listen: Annotated[
+        str | None, Parameter(help="HOST:PORT; localhost:8844 without it. localhost is 127.0.0.1 and ::1.")
+    ] = None,
+    issuer: Annotated[
+        str | None, Parameter(help="Public base URL, ends with /; http://localhost:PORT/ without it.")
+    ] = None,
+    data: Annotated[
+        Path | None, Parameter(help="The data folder, made when it is not there; ./.gatewright without it.")
+    ] = None,
+    database: Annotated[
+        str | None, Parameter(help="Database URL; SQLite in the data folder without it.")
+    ] = None,
+    workers: Annotated[int | None, Parameter(help="Processes that serve; 1 without it.")] = None,
+    config: Annotated[Path | None, Parameter(help="A TOML file with settings.")] = None,
+) -> None:
+    """Run the authorization server until Ctrl-C or SIGTERM.
+
+    Each setting is also a variable GATEWRIGHT_SERVER_…; see docs/reference/settings.md.
+    """
+    from gatewright.server.app import serve as run  # noqa: PLC0415 - nothing else needs the server
+    from gatewright.server.errors import StartupError  # noqa: PLC0415
+
+    _end_on_sigterm()
+    settings = _settings(
+        config, listen=listen, issuer=issuer, data=_folder(data), database=database, workers=workers
+    )
+    try:
+        run(settings, ready=lambda: _say_where(settings))
+    except StartupError as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt:
+        say("Stopped.")
+
+
+def demo(
+    *,
+    once: Annotated[
+        bool, Parameter(negative="", help="Walk in a temporary folder and exit: 0 if all went as told.")
+    ] = False,
+    data: Annotated[
+        Path | None, Parameter(help="The data folder, kept for the next run; ./.gatewright without it.")
+    ] = None,
+    open_browser: Annotated[
+        bool, Parameter(name="--open", negative="", help="Open the start page in a browser.")
+    ] = False,
+) -> int:
+    """Watch it work: a server, a sample API, and every request of the tutorial, really made."""
+    from gatewright.demo.run import run  # noqa: PLC0415 - nothing else needs server and sample
+    from gatewright.server.errors import StartupError  # noqa: PLC0415
+
+    _end_on_sigterm()
+    folder = None if once else data or environment_folder() or Path(NAME)
+    try:
+        return run(folder, open_browser=open_browser)
+    except StartupError as error:
+        raise Failure(str(error)) from error
+
+
+def _settings(config: Path | None, **overrides: object) -> "Settings":
+    from gatewright.server.errors import SettingsError  # noqa: PLC0415 - as above
+    from gatewright.server.settings import Settings  # noqa: PLC0415
+
+    try:
+        return Settings.load(os.environ, config, **overrides)
+    except SettingsError as error:
+        raise Failure("The settings are not usable.", *error.faults, code=ExitCode.INVALID_INPUT) from error
+
+
+def _folder(given: Path | None) -> Path | None:
+    # The server's own variable is more precise than the one shared with the other commands.
+    if given is not None or "GATEWRIGHT_SERVER_DATA" in os.environ:
+        return given
+    return environment_folder()
+
+
+def _say_where(settings: "Settings") -> None:
+    folder = settings.data.absolute()
+    option = "" if folder == Path.cwd() / NAME else f" --data {shlex.quote(str(folder))}"
+    say(f"gatewright {__version__}")
+    say()
+    say(f"  Issuer       {settings.issuer}")
+    say(f"  Key set      {settings.issuer}.well-known/jwks.json")
+    say(f"  Data         {folder}")
+    say()
+    say(f'  Next         gatewright apis create "Blog API" --identifier https://blog-api{option}')
+    say("  Stop         Ctrl-C")
+    say()
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM is how a server is asked to end, so it ends with 0."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(_: int, __: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
