@@ -24,7 +24,7 @@ PACKAGE = "gatewright"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one part may import: parts of ours, third parties, and `lazily` inside functions only."""
+    """What one part may import; `lazily`: inside functions, or for type checkers, only."""
 
     ours: tuple[str, ...] = ()
     third_parties: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ ALEMBICS_OWN = "versions"
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import statement's target, as a dotted name, and whether it stands inside a function."""
+    """One import statement's target, as a dotted name; lazy is one in a function or for types only."""
 
     module: str
     target: str
@@ -135,12 +135,17 @@ def imports_of(module: str) -> Iterator[Import]:
     lazy = {
         inner
         for outer in ast.walk(TREES[module])
-        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)) or is_for_types_only(outer)
         for inner in ast.walk(outer)
     }
     for node in ast.walk(TREES[module]):
         for target in targets_of(module, node):
             yield Import(module, target, node in lazy, getattr(node, "lineno", 0))
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    """Whether the node is `if TYPE_CHECKING:`, which loads nothing when the program runs."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def targets_of(module: str, node: ast.AST) -> list[str]:

@@ -1,5 +1,6 @@
 """Plain ASGI: what a pattern opens and closes, path tricks, WebSockets, and what is handed on."""
 
+# ruff: noqa: ANN401 - raw ASGI has no types
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -191,12 +192,25 @@ def test_a_path_that_a_lenient_application_would_tidy_still_needs_the_scope(path
 
 @pytest.mark.parametrize(
     "text",
-    ["", "health", "GET", "GET health", "get /health", "GET /a /b", "/a/*/b", "/a*", "/{a", "/a}", "/{1}", "/a?b"],
+    [
+        "",
+        "health",
+        "GET",
+        "GET health",
+        "get /health",
+        "GET /a /b",
+        "/a/*/b",
+        "/a*",
+        "/{a",
+        "/a}",
+        "/{1}",
+        "/a?b",
+    ],
 )
 def test_what_is_no_pattern_is_refused_when_the_application_is_built(text: str) -> None:
     for faulty in ({"public": [text]}, {"public": ["!" + text]}, {"rules": {text: "a"}}):
         with pytest.raises(ValueError, match="pattern"):
-            protect(Echo(), guard(), **faulty)  # type: ignore[arg-type]
+            protect(Echo(), guard(), **faulty)
 
 
 def test_misuse_is_a_type_error() -> None:

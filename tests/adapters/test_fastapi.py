@@ -1,5 +1,6 @@
 """FastAPI: rules wherever a dependency may stand, documentation written from them, and no way around."""
 
+# ruff: noqa: ANN401 - options are passed on as they are; misuse of any shape is part of the point
 from typing import Annotated, Any
 
 import pytest
@@ -51,7 +52,10 @@ def test_the_sample_tells_the_tutorial() -> None:
     client = TestClient(sample.build(guard()))
     assert client.get("/authtest").status_code == 401
     assert client.get("/authtest", headers=auth()).json() == {"loggedin": True}
-    for method, scope, member in (("GET", "read:blog", "readBlogAccess"), ("POST", "create:blog", "createBlogAccess")):
+    for method, scope, member in (
+        ("GET", "read:blog", "readBlogAccess"),
+        ("POST", "create:blog", "createBlogAccess"),
+    ):
         assert client.request(method, "/blogs").status_code == 401
         assert client.request(method, "/blogs", headers=auth()).status_code == 403
         assert client.request(method, "/blogs", headers=auth(scope)).json() == {member: True}
@@ -277,7 +281,10 @@ def test_a_websocket_is_guarded_by_its_rule() -> None:
     app.include_router(router, prefix="/v1")
     client = TestClient(app)
     for headers, status in ((Auth(), 401), (auth("other"), 403)):
-        with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect("/v1/listen", headers=headers):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect("/v1/listen", headers=headers),
+        ):
             pass
         assert refused.value.status_code == status
     with client.websocket_connect("/v1/listen", headers=auth("listen")) as session:
@@ -290,7 +297,7 @@ def test_a_websocket_that_the_guard_did_not_see_is_refused_by_itself() -> None:
 
     @bare.websocket("/")
     async def listen(websocket: WebSocket, token: Annotated[AccessToken, require("listen")]) -> None:
-        raise AssertionError(token)
+        raise AssertionError(websocket, token)
 
     with pytest.raises(WebSocketDisconnect) as refused, TestClient(bare).websocket_connect("/"):
         pass
@@ -316,7 +323,9 @@ def described() -> dict[str, Any]:
     @app.get("/gold", dependencies=[require(claim("tier").equals("gold"))])
     def gold() -> None: ...
 
-    @app.get("/key", dependencies=[require("a"), Depends(key_header)], responses={401: {"description": "Mine"}})
+    @app.get(
+        "/key", dependencies=[require("a"), Depends(key_header)], responses={401: {"description": "Mine"}}
+    )
     def with_key() -> None: ...
 
     router = APIRouter(dependencies=[require(all_of("r"))])
@@ -363,7 +372,7 @@ def test_the_scheme_names_the_token_endpoint_and_every_scope() -> None:
         "flows": {
             "clientCredentials": {
                 "tokenUrl": "https://issuer.example/oauth/token",
-                "scopes": {scope: "" for scope in ("a", "b", "c", "r", "s")},
+                "scopes": dict.fromkeys(("a", "b", "c", "r", "s"), ""),
             }
         },
     }

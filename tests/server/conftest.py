@@ -52,11 +52,22 @@ def caller(running: RunningServer) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="module")
-def holding(caller: Caller) -> Callable[[str], Limited]:
-    """`holding("read:clients read:logs")` is a caller with just these scopes."""
+def holding(running: RunningServer, caller: Caller, clock: Clock) -> Callable[[str], Limited]:
+    """`holding("read:clients read:logs")` is a caller with just these scopes.
+
+    Its token is signed with the server's own key, because some scopes that endpoints accept are not among
+    those that the system API can grant.
+    """
 
     def limited(scopes: str) -> Limited:
-        return Limited(caller, caller.token(caller.operator, caller.issuer + "api/v2/", scope=scopes))
+        claims = {
+            "iss": running.issuer,
+            "aud": running.settings.management_audience,
+            "exp": clock.now + 86400,
+            "scope": scopes,
+            "azp": caller.operator.client_id,
+        }
+        return Limited(caller, running.server.keys.sign(claims, alg="RS256", typ="JWT"))
 
     return limited
 

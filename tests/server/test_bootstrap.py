@@ -67,11 +67,11 @@ def credentials(folder: Path) -> dict[str, str]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Every file of the folder and what is in it."""
+    """Every file of the folder and what is in it; SQLite's own working files aside."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.iterdir()
-        if path.is_file()
+        if path.is_file() and path.suffix not in {".db-wal", ".db-shm"}
     }
 
 
@@ -265,9 +265,21 @@ def test_a_file_that_is_no_database_is_refused_and_nothing_is_written(folder: Pa
 
 def test_a_damaged_secret_is_refused_with_its_place(folder: Path, used: Settings) -> None:
     with sqlite3.connect(folder / "gatewright.db") as connection:
-        connection.execute("UPDATE signing_keys SET sealed_private_jwk = sealed_private_jwk || x'00'")
+        connection.execute(
+            "UPDATE signing_keys SET sealed_private_jwk = CAST(sealed_private_jwk || x'00' AS BLOB)"
+        )
     connection.close()
     assert refusal(used) == "A sealed value at signing_keys|sealed_private_jwk is damaged or was moved."
+
+
+def test_a_database_that_fails_in_the_middle_is_refused_with_a_plain_sentence(
+    folder: Path, used: Settings
+) -> None:
+    with sqlite3.connect(folder / "gatewright.db") as connection:
+        connection.execute("DROP TABLE options")
+    connection.close()
+    text = "The server cannot start: the database does not answer: no such table: options."
+    assert refusal(used) == text
 
 
 def test_a_folder_that_cannot_be_one_is_refused_with_a_plain_sentence(tmp_path: Path) -> None:

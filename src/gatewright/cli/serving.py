@@ -72,9 +72,9 @@ def demo(
     from gatewright.server.errors import StartupError  # noqa: PLC0415
 
     _end_on_sigterm()
-    folder = None if once else data or environment_folder() or Path(NAME)
+    folder = data if once else data or environment_folder() or Path(NAME)
     try:
-        return run(folder, open_browser=open_browser)
+        return run(folder, once=once, open_browser=open_browser)
     except StartupError as error:
         raise Failure(str(error)) from error
 

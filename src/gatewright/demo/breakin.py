@@ -1,14 +1,16 @@
 """The sixth step: the attempts to break in, each with what an attacker can have, each refused for its reason."""
 
+import json
 from collections.abc import Callable
 
 from gatewright.demo import forgeries
-from gatewright.demo.exchange import Request
+from gatewright.demo.exchange import Request, shortened
 from gatewright.demo.walk import CREATE, READ, Walk, take_token
 
 INVALID = {"error": "invalid_token", "error_description": "The access token is invalid"}
 EXPIRED = {"error": "invalid_token", "error_description": "The access token expired"}
 AN_HOUR = 3600
+LONGEST_SCOPE = 60
 
 Sign = Callable[[dict[str, object]], str]
 """Signs claims with the server's own key: the demo can, because it runs the server."""
@@ -51,10 +53,7 @@ def _no_signature(walk: Walk, token: str) -> None:
 
 def _public_key_as_secret(walk: Walk, token: str) -> None:
     walk.narrator.attempt("c", "The header says HS256, signed with the published certificate as the secret")
-    key_set = Request("GET", f"{walk.issuer}.well-known/jwks.json").send()
-    import json  # noqa: PLC0415
-
-    forged = forgeries.signed_with_public_key(token, json.loads(key_set.body), scope=f"{READ} {CREATE}")
+    forged = forgeries.signed_with_public_key(token, walk.key_set, scope=f"{READ} {CREATE}")
     _refused(walk, walk.endpoint("POST", "/blogs", forged), "alg_not_allowed")
 
 
@@ -79,8 +78,22 @@ def _other_audience(walk: Walk) -> None:
 
 
 def _refused(walk: Walk, request: Request, reason: str, body: dict[str, str] = INVALID) -> None:
+    _show_inside(walk, request.token or "")
     walk.expect(request, 401, body)
-    found = walk.reason()
-    if found != reason:
-        raise walk.otherwise(f"the reason {reason} was told, {found} came")
-    walk.narrator.as_told(f"refused: {reason} ({walk.detail()})")
+    found = walk.refusal()
+    if found.reason != reason:
+        raise walk.otherwise(f"the reason {reason} was told, {found.reason} came")
+    walk.narrator.as_told(f"refused: {reason} ({found.detail})")
+
+
+def _show_inside(walk: Walk, token: str) -> None:
+    """Header and claims of a token, as anybody can read them."""
+    header, claims, signature = forgeries.parts(token)
+    telling = {name: claims[name] for name in ("aud", "exp", "scope") if name in claims}
+    if len(str(telling.get("scope", ""))) > LONGEST_SCOPE:
+        telling["scope"] = "…"
+    walk.narrator.code(
+        f"header     {json.dumps(header)}",
+        f"claims     {json.dumps(telling, ensure_ascii=False)[:-1]}, …}}",
+        f"signature  {shortened(signature) if signature else 'none'}",
+    )

@@ -13,6 +13,7 @@ SECRETS = frozenset({"client_secret", "access_token"})
 SHOWN_HEADERS = ("www-authenticate", "content-type", "retry-after")
 LONGEST_TEXT = 60
 LONGEST_LINE = 88
+LONGEST_BODY = 80
 WORDS = frozenset({"message", "error_description", "scope"})
 MORE = "…"
 
@@ -50,12 +51,12 @@ class Request:
             options.append(f"-H 'Authorization: Bearer {shortened(self.token)}'")
         if self.members is not None:
             options.append("-H 'Content-Type: application/json'")
-            options.append(f"-d {shlex.quote(json.dumps(_masked(self.members), ensure_ascii=False))}")
+            options.append(f"-d {_quoted(_masked(self.members))}")
         first = f"curl -i {method}{self.url}"
         if len(first) + sum(len(option) + 1 for option in options) <= LONGEST_LINE:
             return [" ".join([first, *options])]
-        lines = [first, *(f"     {option}" for option in options)]
-        return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+        lines = " \\\n".join([first, *(f"  {option}" for option in options)])
+        return lines.split("\n")
 
 
 def answer_lines(answer: "Answer", only: Collection[str] = ()) -> Iterator[str]:
@@ -92,11 +93,19 @@ def _document_lines(document: Any, only: Collection[str]) -> Iterator[str]:  # n
     if len(line) <= LONGEST_LINE or not isinstance(document, dict):
         yield line
         return
+    members = [*_members(document, only), *([MORE] * _is_cut(document, only))]
     yield "{"
-    yield from (f"  {member}," for member in _members(document, only))
-    yield f"  {MORE}" if _is_cut(document, only) else "}"
-    if _is_cut(document, only):
-        yield "}"
+    yield from (f"  {member}{',' * (member is not members[-1])}" for member in members)
+    yield "}"
+
+
+def _quoted(members: Mapping[str, object]) -> str:
+    """A JSON body as a word for the shell; a long one on several lines."""
+    text = json.dumps(members, ensure_ascii=False)
+    if len(text) > LONGEST_BODY:
+        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in members.items())
+        text = f"{{\n{lines}\n  }}"
+    return shlex.quote(text)
 
 
 def _object(value: Any, only: Collection[str]) -> str:  # noqa: ANN401 - any JSON

@@ -49,6 +49,7 @@ class Narrator:
     def attempt(self, letter: str, title: str) -> None:
         """The head of one attempt to break in."""
         self.line(f"{letter}) {title}", "bold")
+        self.line()
 
     def command(self, text: str) -> None:
         """The same by command line."""
@@ -66,7 +67,7 @@ class Narrator:
         first, *rest = request.as_curl()
         self.line(f"$ {first}", "bold", indent=MARGIN * 2)
         for line in rest:
-            self.line(line, "bold", indent=MARGIN * 3)
+            self.line(line, "bold", indent=MARGIN * 2)
         status, *others = answer_lines(answer, only)
         self.line(status, colour(answer.status), indent=MARGIN * 2)
         for line in others:

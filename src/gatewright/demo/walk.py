@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from gatewright.demo.exchange import Request
 from gatewright.demo.narrator import Narrator
@@ -51,6 +52,7 @@ class Walk:
     api: Record = field(default_factory=dict)
     application: Record = field(default_factory=dict)
     grant: Record = field(default_factory=dict)
+    key_set: Record = field(default_factory=dict)
 
     @property
     def granted(self) -> list[str]:
@@ -87,14 +89,26 @@ class Walk:
                 raise self.otherwise(f"{name} {json.dumps(value)} was told, another came")
         return came[1]
 
+    def expect_token(
+        self, request: Request, *, members: Mapping[str, object] | None = None, only: Collection[str] = ()
+    ) -> str:
+        """As `expect`, of the token endpoint; the access token.
+
+        Raises:
+            NotAsTold: none came.
+        """
+        told = {"token_type": "Bearer", **(members or {})}
+        token = self.expect(request, 200, members=told, only=only).get("access_token")
+        if not isinstance(token, str):
+            raise self.otherwise("an access token was told, none came")
+        return token
+
     def send(self, request: Request, *, only: Collection[str] = ()) -> tuple[int, Any]:
         """Sends and shows; status and JSON of the answer.
 
         Raises:
             NotAsTold: no answer came.
         """
-        from gatewright.cli.http import Unreachable  # noqa: PLC0415 - the two packages know each other lazily
-
         try:
             answer = request.send()
         except Unreachable as error:
@@ -104,6 +118,24 @@ class Walk:
             return answer.status, json.loads(answer.body)
         except ValueError:
             return answer.status, answer.text
+
+    def look(self, path: str) -> Any:  # noqa: ANN401 - the JSON that came
+        """What the Management API has there, not shown; `None` when there is no such thing.
+
+        Raises:
+            NotAsTold: it answered neither 200 nor 404.
+        """
+        request = self.manage("GET", path)
+        try:
+            answer = request.send()
+            found = json.loads(answer.body)
+        except (Unreachable, ValueError) as error:
+            raise self.otherwise(f"{request.url} does not answer: {error}") from error
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise self.otherwise(f"{request.url} answered {answer.status} {answer.phrase}")
+        return found
 
     def otherwise(self, text: str) -> NotAsTold:
         """Says that it went wrong; to be raised."""
@@ -128,12 +160,16 @@ class Walk:
         """A request to the sample API."""
         return Request(method, self.sample + path, token)
 
-    def reason(self) -> str:
-        """Why the guard refused last, as its observe hook tells: for the API's owner, never for the caller."""
+    def refusal(self) -> Denied:
+        """The guard's last decision, as its observe hook tells it: for the API's owner, never for the caller.
+
+        Raises:
+            NotAsTold: it was no refusal.
+        """
         last = self.decisions[-1] if self.decisions else None
         if not isinstance(last, Denied):
             raise self.otherwise("the guard reported no refusal")
-        return last.reason
+        return last
 
 
 def tutorial(walk: Walk) -> str:
@@ -166,7 +202,7 @@ def create_api(walk: Walk) -> None:
     }
     asked = Request("POST", f"{walk.issuer}oauth/token", members=own)
     shown = ("access_token", "expires_in", "token_type")
-    walk.management_token = walk.expect(asked, 200, members={"token_type": "Bearer"}, only=shown)["access_token"]
+    walk.management_token = walk.expect_token(asked, only=shown)
     _find_or_make_api(walk)
     tell.prose(
         "An application comes with it, of the machine-to-machine kind: who may ask for tokens.",
@@ -177,9 +213,9 @@ def create_api(walk: Walk) -> None:
 
 
 def _find_or_make_api(walk: Walk) -> None:
-    known = walk.manage("GET", "resource-servers/" + AUDIENCE.replace(":", "%3A").replace("/", "%2F")).send()
-    if known.status == HTTPStatus.OK:
-        walk.api = json.loads(known.body)
+    known = walk.look(f"resource-servers/{quote(AUDIENCE, safe='')}")
+    if known is not None:
+        walk.api = known
         walk.narrator.as_told(f"{AUDIENCE} is there already, from an earlier run; nothing of it is changed")
         return
     members = {"name": API_NAME, "identifier": AUDIENCE, "signing_alg": "RS256"}
@@ -190,8 +226,8 @@ def _find_or_make_api(walk: Walk) -> None:
 
 
 def _find_or_make_application(walk: Walk) -> None:
-    every = json.loads(walk.manage("GET", "clients?app_type=non_interactive&per_page=100").send().body)
-    known = [client for client in every if client["name"] == APP_NAME]
+    every = walk.look("clients?app_type=non_interactive&per_page=100")
+    known = [client for client in every or [] if client["name"] == APP_NAME]
     if known:
         walk.application = known[0]
         walk.narrator.as_told(f'"{APP_NAME}" is there already too')
@@ -212,7 +248,7 @@ def _find_or_make_application(walk: Walk) -> None:
 def _find_or_make_grant(walk: Walk) -> None:
     client_id = walk.application["client_id"]
     query = f"client-grants?client_id={client_id}&audience={AUDIENCE}&subject_type=client"
-    known = json.loads(walk.manage("GET", query).send().body)
+    known = walk.look(query)
     if known:
         walk.grant = known[0]
         return
@@ -233,8 +269,9 @@ def guard_the_sample(walk: Walk) -> None:
         'def read_blogs(): return {"readBlogAccess": True}',
     )
     walk.narrator.prose("The keys come from the issuer's key set, cached and rate limited:")
-    keys = walk.expect(Request("GET", f"{walk.issuer}.well-known/jwks.json"), 200, only=("kty", "kid", "alg", "use"))
-    if not any(key["alg"] == "RS256" for key in keys["keys"]):
+    asked = Request("GET", f"{walk.issuer}.well-known/jwks.json")
+    walk.key_set = walk.expect(asked, 200, only=("kty", "kid", "alg", "use"))
+    if not any(key.get("alg") == "RS256" for key in walk.key_set.get("keys", ())):
         raise walk.otherwise("an RS256 key was told, none came")
     walk.narrator.as_told("the current key and the next one, announced before it signs")
 
@@ -243,7 +280,7 @@ def first_token(walk: Walk) -> str:
     """Refused without a token, let in with one."""
     walk.begin(3, "No token, no entry")
     walk.expect(walk.endpoint("GET", "/authtest"), 401, NO_TOKEN)
-    walk.narrator.as_told(f"refused: {walk.reason()}")
+    walk.narrator.as_told(f"refused: {walk.refusal().reason}")
     walk.narrator.prose("The application asks for a token with its client id and secret:")
     walk.narrator.command(f"gatewright token --api {AUDIENCE}")
     token = take_token(walk, walk.granted)
@@ -254,9 +291,7 @@ def first_token(walk: Walk) -> str:
 
 def take_token(walk: Walk, scopes: Sequence[str], *, asked: str = "") -> str:
     """A token from the token endpoint, with these scopes in it."""
-    told = {"token_type": "Bearer", "scope": " ".join(scopes) or None}
-    token: str = walk.expect(walk.token_request(asked), 200, members=told)["access_token"]
-    return token
+    return walk.expect_token(walk.token_request(asked), members={"scope": " ".join(scopes) or None})
 
 
 def lacking_permissions(walk: Walk, token: str) -> None:
@@ -269,7 +304,7 @@ def lacking_permissions(walk: Walk, token: str) -> None:
             walk.narrator.as_told(f"{scope} was granted in an earlier run")
             continue
         walk.expect(walk.endpoint(method, "/blogs", token), 403, LACKS_SCOPE)
-        walk.narrator.as_told(f"refused: {walk.reason()}, and the answer names the scope that is missing")
+        walk.narrator.as_told(f"refused: {walk.refusal().reason}, and the answer names the scope that is missing")
 
 
 def granted_permissions(walk: Walk) -> str:

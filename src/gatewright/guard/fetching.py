@@ -37,19 +37,19 @@ def get(url: str, *, timeout: float = TIMEOUT) -> Answer:
     taken from the environment, as everywhere in the standard library, but never for loopback.
 
     Raises:
-        OSError: no answer, a broken one, or none in time.
+        OSError: no http or https URL, no answer, a broken one, or none in time.
     """
     deadline = time.monotonic() + timeout
     sockets: list[socket.socket] = []
-    request = urllib.request.Request(url, headers=_HEADERS)  # noqa: S310 - the opener knows http and https only
     try:
+        request = urllib.request.Request(url, headers=_HEADERS)  # noqa: S310 - the opener knows http and https only
         with (
             _hung_up_at(deadline, sockets),
             _opener(url, sockets).open(request, timeout=timeout) as answer,
         ):
             return answer.status, answer.headers.items(), _read(answer, deadline)
     except (http.client.HTTPException, ValueError) as error:
-        raise OSError(f"a broken answer: {type(error).__name__}") from error
+        raise OSError(f"no URL or a broken answer: {type(error).__name__}") from error
 
 
 def is_loopback(url: str) -> bool:

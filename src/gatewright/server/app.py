@@ -53,6 +53,9 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
         # Opened before anything is written: a wrong master key shows here.
         keys = SigningKeys(store, host=host, now=now)
         make_first_records(store, settings, keys)
+    except StoreUnavailable as error:
+        store.close()
+        raise StartupError(f"The server cannot start: {error}.") from error
     except BaseException:
         store.close()
         raise

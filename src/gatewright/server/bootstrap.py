@@ -6,6 +6,8 @@ Folder, master key, database, signing keys, system API, and the command line's o
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gatewright.server.errors import StartupError
@@ -36,8 +38,10 @@ def open_store(settings: Settings) -> Store:
     Raises:
         StartupError: with a plain sentence, when folder, key or database are not usable.
     """
-    _make_folder(settings.data)
-    sealer = Sealer(_master_keys(settings))
+    with _usable(settings.data):
+        _make_folder(settings.data)
+        master_keys = _master_keys(settings)
+    sealer = Sealer(master_keys)
     return Store.open(settings.database, sealer, system_identifier=settings.management_audience)
 
 
@@ -87,32 +91,41 @@ def _write_credentials(settings: Settings, client: Client) -> None:
     members = {"issuer": settings.issuer, "client_id": client.client_id, "client_secret": client.secrets[0]}
     text = json.dumps(members, indent=2) + "\n"
     file = settings.data / CREDENTIALS_FILE
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
-        _write_privately(file, text)
+    with _usable(settings.data):
+        if not file.exists() or file.read_bytes() != text.encode():
+            _write_privately(file, text)
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Says in a plain sentence what the system refuses about the data folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StartupError(f"The data folder {folder} cannot be used: {error.strerror or error}") from error
 
 
 def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise StartupError(f"The data folder {folder} cannot be used: {error.strerror}") from error
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
 
 
 def _master_keys(settings: Settings) -> list[str]:
     if settings.master_key is not None:
         return settings.master_key.reveal().split(",")
     file = settings.data / MASTER_KEY_FILE
+    # Asked first: who makes a database has made its key before, also one who starts at this moment.
+    has_database = database_exists(settings.database)
     if not file.exists():
-        if database_exists(settings.database):
+        if has_database:
             raise StartupError(
                 f"The master key is missing: {file} is not there, and the database was sealed with it. "
                 "Put the file back, or give the key as GATEWRIGHT_SERVER_MASTER_KEY."
             )
         _write_privately(file, generate_master_key() + "\n", overwrite=False)
-    return file.read_text(encoding="utf-8").split()
+    return file.read_text(encoding="utf-8", errors="replace").split()
 
 
 def _write_privately(file: Path, text: str, *, overwrite: bool = True) -> None:

@@ -109,18 +109,22 @@ async def answer(
     body = await _parse_body(http, row)
     query = dict(http.query_params)
 
-    def run(tx: Transaction) -> object:
-        result = row.operation(Call(server, tx, path, query, body, token))
+    def run(tx: Transaction) -> Answer:
+        call = Call(server, tx, path, query, body, token)
+        result = row.operation(call)
+        full = result if isinstance(result, Answer) else Answer(result)
         if row.changes is not None:
-            tx.events.append([_change_event(server, http, row.changes, token)])
-        return result
+            tx.events.append([_event(call, http, EventType.MANAGEMENT_WRITE, row.changes)])
+        elif full.reveals_secret:
+            server.events.record(_event(call, http, EventType.MANAGEMENT_SECRET_READ, "A secret was read"))
+        return full
 
     if row.flushes_events:
         await _with_store(asyncio.to_thread(server.events.flush))
     result = await _with_store(
         server.store.awrite(run) if row.changes is not None else server.store.aread(run)
     )
-    return _render(server, http, row, result, token)
+    return _render(row, result)
 
 
 def paged(
@@ -201,35 +205,25 @@ async def _parse_body(http: Request, row: Endpoint) -> dict[str, object]:
     return document
 
 
-def _change_event(server: Server, http: Request, description: str, token: AccessToken) -> LogEvent:
+def _event(call: Call, http: Request, type_: EventType, description: str) -> LogEvent:
+    actor = call.tx.clients.first(client_id=call.token.client_id)
     return log_event(
-        EventType.MANAGEMENT_WRITE,
-        date=server.now(),
-        source=server.source,
+        type_,
+        date=call.server.now(),
+        source=call.server.source,
         caller=caller(http),
         description=description,
-        client_id=token.client_id,
+        client_id=call.token.client_id,
+        client_name=actor.name if actor else None,
         details={"request": {"method": http.method.lower(), "path": http.url.path}},
     )
 
 
-def _render(server: Server, http: Request, row: Endpoint, result: object, token: AccessToken) -> Response:
-    if result is None:
-        return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    full = result if isinstance(result, Answer) else Answer(result)
-    if full.reveals_secret:
-        event = log_event(
-            EventType.MANAGEMENT_SECRET_READ,
-            date=server.now(),
-            source=server.source,
-            caller=caller(http),
-            description="A secret was read",
-            client_id=token.client_id,
-            details={"request": {"method": http.method.lower(), "path": http.url.path}},
-        )
-        server.events.record(event)
-    headers = {"Cache-Control": "no-store", **full.headers}
-    return json_response(full.body, status=row.status, headers=headers, content_type=JSON_TYPE)
+def _render(row: Endpoint, result: Answer) -> Response:
+    headers = {"Cache-Control": "no-store", **result.headers}
+    if result.body is None:
+        return Response(status_code=204, headers=headers)
+    return json_response(result.body, status=row.status, headers=headers, content_type=JSON_TYPE)
 
 
 class Router:

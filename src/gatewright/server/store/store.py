@@ -58,7 +58,7 @@ class Store:
             migrate(url)
             return cls(url, sealer, system_identifier=system_identifier)
         except (DatabaseError, StoreUnavailable, OSError) as error:
-            cause = error.orig if isinstance(error, DatabaseError) else error.__cause__ or error
+            cause = error.orig if isinstance(error, DatabaseError) else error
             raise StartupError(f"The database {make_url(url).database} cannot be opened: {cause}") from error
 
     def read(self, operation: Callable[[Transaction], R]) -> R:
@@ -136,4 +136,5 @@ class Store:
                 return operation(Transaction(connection, self._sealer))
         except (OperationalError, PoolTimeout) as error:
             logger.exception("the database did not answer")
-            raise StoreUnavailable("the database does not answer") from error
+            cause = getattr(error, "orig", error)
+            raise StoreUnavailable(f"the database does not answer: {cause}") from error

@@ -1,0 +1,151 @@
+"""What the demo runs: the server and the sample API, on the usual ports or the next free ones."""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from rich.console import Console
+from starlette.types import ASGIApp
+
+from gatewright.demo.feed import Feed, LogLines
+from gatewright.demo.narrator import Narrator
+from gatewright.demo.walk import AUDIENCE
+from gatewright.guard import Guard
+
+if TYPE_CHECKING:
+    from gatewright.server.app import RunningServer
+    from gatewright.server.settings import Settings
+
+SERVER_PORT = 8844
+SAMPLE_PORT = 3000
+PORTS_TRIED = 200
+START_DEADLINE = 20.0
+FOLDER = ".gatewright"
+# The only setting taken from outside: a folder may be sealed with it. Another database is not the demo's.
+MASTER_KEY = "GATEWRIGHT_SERVER_MASTER_KEY"
+
+Build = Callable[[Guard], ASGIApp]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is running, and how it is told."""
+
+    folder: Path
+    server: "RunningServer"
+    sample: str
+    feed: Feed
+    narrator: Narrator
+    taken: tuple[int, ...]
+
+    @property
+    def is_usual_folder(self) -> bool:
+        """Whether commands find the data folder from here by themselves."""
+        return self.folder.absolute() == Path.cwd() / FOLDER
+
+    def credentials(self) -> dict[str, str]:
+        """What the server left in the folder for the command line."""
+        members: dict[str, str] = json.loads((self.folder / "cli.json").read_text(encoding="utf-8"))
+        return members
+
+    def sign(self, claims: dict[str, object]) -> str:
+        """Claims under the server's own key: only who runs the server can do that."""
+        return self.server.server.keys.sign(claims, alg="RS256", typ="JWT")
+
+
+@contextlib.contextmanager
+def open_stage(folder: Path, console: Console, build: Build) -> Iterator[Stage]:
+    """Starts both, and stops both at the end.
+
+    Raises:
+        gatewright.server.errors.StartupError: a plain sentence.
+    """
+    from gatewright.server.app import start  # noqa: PLC0415 - the server is loaded when it is run
+
+    _require_unused(folder)
+    port = _free_port(SERVER_PORT)
+    feed = Feed(console)
+    settings = _settings(folder, port)
+    _route_log(settings, feed)
+    with start(settings) as server:
+        guard = Guard(server.issuer, audience=AUDIENCE, algorithms=("RS256",), observe=feed.observe)
+        with _serving(feed.around(build(guard))) as sample_port:
+            usual = {SERVER_PORT: port, SAMPLE_PORT: sample_port}
+            taken = tuple(wanted for wanted, got in usual.items() if wanted != got)
+            yield Stage(folder, server, f"http://localhost:{sample_port}", feed, Narrator(console), taken)
+
+
+def _require_unused(folder: Path) -> None:
+    """A second server on the folder would take the command line away from the first."""
+    from gatewright.cli.http import Unreachable, send  # noqa: PLC0415 - the packages know each other lazily
+    from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
+
+    try:
+        issuer = json.loads((folder / "cli.json").read_text(encoding="utf-8"))["issuer"]
+        send("GET", f"{issuer}health/live", timeout=2)
+    except (OSError, ValueError, KeyError, TypeError, Unreachable):
+        return
+    raise StartupError(
+        f"A server answers at {issuer} already, for the data folder {folder}. Stop it with Ctrl-C first, "
+        "or give this one a folder of its own: gatewright demo --data DIR"
+    )
+
+
+def _settings(folder: Path, port: int) -> "Settings":
+    from gatewright.server.settings import Settings  # noqa: PLC0415 - as in open_stage
+
+    kept = {name: value for name, value in os.environ.items() if name == MASTER_KEY}
+    return Settings.load(kept, listen=f"localhost:{port}", data=folder)
+
+
+def _route_log(settings: "Settings", feed: Feed) -> None:
+    from gatewright.server.logs import configure_logging  # noqa: PLC0415 - as in open_stage
+
+    configure_logging(settings)
+    logging.getLogger("gatewright").handlers = [LogLines(feed)]
+
+
+def _free_port(wanted: int) -> int:
+    from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
+    from gatewright.server.listening import listen  # noqa: PLC0415
+
+    for port in range(wanted, wanted + PORTS_TRIED):
+        with contextlib.suppress(StartupError):
+            for each in listen("localhost", port):
+                each.close()
+            return port
+    raise StartupError(f"No port from {wanted} to {wanted + PORTS_TRIED} is free.")
+
+
+@contextlib.contextmanager
+def _serving(app: ASGIApp) -> Iterator[int]:
+    """The sample API in a thread; its port."""
+    from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
+    from gatewright.server.listening import listen  # noqa: PLC0415
+
+    port = _free_port(SAMPLE_PORT)
+    sockets = listen("localhost", port)
+    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=3)
+    http = uvicorn.Server(config)
+    thread = threading.Thread(target=http.run, args=(sockets,), name="sample-api")
+    thread.start()
+    try:
+        deadline = time.monotonic() + START_DEADLINE
+        while not http.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise StartupError("The sample API did not start.")
+            time.sleep(0.005)
+        yield port
+    finally:
+        http.should_exit = True
+        thread.join()
+        for each in sockets:
+            each.close()
