@@ -84,6 +84,7 @@ class ServerProcess:
     data: Path
     port: int = field(default_factory=free_port)
     prefix: Sequence[str] = ()
+    options: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,7 +97,7 @@ class ServerProcess:
 
     def start(self) -> Self:
         command = [*self.prefix, GATEWRIGHT, "serve"]
-        command += ["--data", str(self.data), "--listen", f"localhost:{self.port}"]
+        command += ["--data", str(self.data), "--listen", f"localhost:{self.port}", *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()

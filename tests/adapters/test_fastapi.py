@@ -1,6 +1,7 @@
 """FastAPI: rules wherever a dependency may stand, documentation written from them, and no way around."""
 
 # ruff: noqa: ANN401 - options are passed on as they are; misuse of any shape is part of the point
+import socket
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +16,7 @@ from gatewright.demo import sample
 from gatewright.fastapi import Require, protect
 from gatewright.jose import JWKS
 from tests.guard.issuing import AUDIENCE, ISSUER, Clock, bearer, guard, key, token
+from tests.running import serving
 
 Auth = dict[str, str]
 
@@ -302,6 +304,16 @@ def test_a_websocket_that_the_guard_did_not_see_is_refused_by_itself() -> None:
     with pytest.raises(WebSocketDisconnect) as refused, TestClient(bare).websocket_connect("/"):
         pass
     assert refused.value.code == 1008
+
+
+def test_a_stranger_is_refused_over_the_wire_before_sending_the_body() -> None:
+    with serving(sample.build(guard())) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(b"POST /blogs HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n{")
+            answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'www-authenticate: Bearer realm="https://blog-api"\r\n' in answer
 
 
 def described() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -730,6 +731,14 @@ def test_a_fetch_that_comes_back_late_does_not_bring_back_what_is_gone() -> None
     assert keys.known(kid="k1", alg="RS256", now=clock()) is None
 
 
+def test_outside_of_asyncio_the_async_check_still_answers(issuer: StubIssuer) -> None:
+    # As in an event loop of another make: nothing to wait in, so it waits as the sync check does.
+    pending = issuer.guard().acheck(Request("GET", "/", bearer(issuer.token())))
+    with pytest.raises(StopIteration) as finished:
+        pending.send(None)
+    assert finished.value.value.client_id == "app"
+
+
 # Telling
 
 
@@ -766,7 +775,10 @@ def test_a_child_of_a_fork_fetches_for_itself_even_in_the_middle_of_a_fetch(issu
     waiting.start()
     assert soon(lambda: issuer.fetches == 1)
     source._lock.acquire()  # noqa: SLF001 - as if the fork came while the parent's thread held it
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Newer Pythons warn of a fork beside threads, which is what this is about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         answer = ask(guard, sent)
         os._exit(0 if answer == "entered" else 1)

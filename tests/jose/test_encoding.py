@@ -193,6 +193,24 @@ def test_a_duplicate_member_is_named_escaped_and_shortened() -> None:
     assert len(text) < 200
 
 
+def test_the_duplicate_that_is_named_is_the_one_there_is() -> None:
+    with pytest.raises(MalformedToken, match="^duplicate member 'b'$"):
+        parse_json(b'{"a":1,"b":2,"c":3,"b":4}')
+
+
+@pytest.mark.parametrize(("length", "shown"), [(40, "x" * 40), (41, "x" * 40 + "...")])
+def test_names_are_shown_up_to_forty_characters(length: int, shown: str) -> None:
+    name = "x" * length
+    with pytest.raises(MalformedToken, match=f"^duplicate member '{re.escape(shown)}'$"):
+        parse_json(f'{{"{name}":1,"{name}":2}}'.encode())
+
+
+def test_a_fraction_may_have_64_characters() -> None:
+    assert parse_json(b"0." + b"1" * 62) == float("0." + "1" * 62)
+    with pytest.raises(MalformedToken, match="out of range"):
+        parse_json(b"0." + b"1" * 63)
+
+
 @pytest.mark.parametrize(
     "half", [r'"\ud800"', r'"\udfff"', r'"\ude00\ud83d"', r'{"\ud800":1}', r'[{"a":"x\udc00"}]']
 )

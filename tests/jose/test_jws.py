@@ -362,6 +362,8 @@ def test_alg_is_needed_where_several_fit_and_must_fit(members: Mapping[str, Mapp
     key = JWK.parse(members["RSA"])
     with pytest.raises(ValueError, match="say which"):
         jws.sign(b"", key)
+    with pytest.raises(ValueError, match="say which"):
+        jws.sign(b"", JWK.parse({"kty": "oct", "k": encode(b"x" * 48)}))
     assert jws.parse(jws.sign(b"", key, alg="PS384")).alg == "PS384"
     with pytest.raises(AlgorithmNotAllowed):
         jws.sign(b"", key, alg="ES256")

@@ -249,11 +249,21 @@ def test_an_audience_that_is_no_text_nor_list_of_texts_is_refused(
         accept({**claims, "aud": value})
     with pytest.raises(BadClaim, match="aud"):
         jwt.check_audience({"aud": value}, audience="https://blog-api")
+    with pytest.raises(BadClaim, match="aud"):
+        jwt.check_types({**EXP, "aud": value})
 
 
 @pytest.mark.parametrize("exp", [NOW + 600, int(NOW) + 600, NOW + 0.5, 2**53, float(2**53)])
 def test_numbers_whole_or_not_are_times(exp: float, claims: Claims, accept: Callable[..., Claims]) -> None:
     assert accept({**claims, "exp": exp, "nbf": NOW - 0.5, "iat": 0})["exp"] == exp
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+def test_times_reach_to_two_to_the_53_either_way(name: str) -> None:
+    for edge in (2**53, -(2**53)):
+        jwt.check_types({**EXP, name: edge})
+    with pytest.raises(BadClaim):
+        jwt.check_types({**EXP, name: -(2**53) - 1})
 
 
 def test_a_token_without_exp_is_refused(claims: Claims, accept: Callable[..., Claims]) -> None:
@@ -262,6 +272,8 @@ def test_a_token_without_exp_is_refused(claims: Claims, accept: Callable[..., Cl
         accept(claims)
     with pytest.raises(BadClaim, match="exp is missing"):
         jwt.check_time({}, now=NOW)
+    with pytest.raises(BadClaim, match="exp is missing"):
+        jwt.check_types({"iss": "x"})
 
 
 # check_time

@@ -62,7 +62,7 @@ app.command(scopes_app)
         "gatewright apis create Blog -i https://blog-api -s read:blog,create:blog --json",
     )
 )
-def create(  # noqa: PLR0913 - one parameter for each flag
+def create(
     name: Annotated[str, Parameter(name=["--name", "-n"], help="What people call it.")],
     *,
     identifier: Annotated[
@@ -114,7 +114,9 @@ def list_all(*, number: Number = None, shared: Shared = SHARED_DEFAULTS) -> None
     )
 
 
-@app.command(help_epilogue=examples("gatewright apis show https://blog-api", 'gatewright apis show "Blog API"'))
+@app.command(
+    help_epilogue=examples("gatewright apis show https://blog-api", 'gatewright apis show "Blog API"')
+)
 def show(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
     """Show one API."""
     _show(find_api(connect(shared.data, READS_APIS), api), as_json=shared.json)
@@ -126,7 +128,7 @@ def show(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
         'gatewright apis update https://blog-api --name "The blog"',
     )
 )
-def update(  # noqa: PLR0913 - one parameter for each flag
+def update(
     api: ApiArgument,
     *,
     name: Annotated[str | None, Parameter(name=["--name", "-n"])] = None,
@@ -287,5 +289,3 @@ def _title(api: Record) -> str:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
-
-

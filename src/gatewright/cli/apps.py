@@ -42,12 +42,13 @@ app = noun("apps", purpose="Applications: who may ask for tokens.")
         "gatewright apps create Reader", 'gatewright apps create "Night job" -d "Reads the blog" -r --json'
     )
 )
-def create(  # noqa: PLR0913 - one parameter for each flag
+def create(
     name: Annotated[str, Parameter(name=["--name", "-n"], help="What people call it.")],
     *,
     description: Annotated[str | None, Parameter(name=["--description", "-d"])] = None,
     app_type: Annotated[
-        AppType, Parameter(name=["--type", "-t"], help="m2m: machine to machine, with the client's own token.")
+        AppType,
+        Parameter(name=["--type", "-t"], help="m2m: machine to machine, with the client's own token."),
     ] = "m2m",
     auth_method: Annotated[
         Literal["Post", "Basic", "None"] | None,
@@ -86,9 +87,7 @@ def list_all(*, number: Number = None, reveal: Reveal = False, shared: Shared = 
 
 
 @app.command(help_epilogue=examples('gatewright apps show "Blog API (Test Application)" --reveal-secrets'))
-def show(
-    application: AppArgument, *, reveal: Reveal = False, shared: Shared = SHARED_DEFAULTS
-) -> None:
+def show(application: AppArgument, *, reveal: Reveal = False, shared: Shared = SHARED_DEFAULTS) -> None:
     """Show one application."""
     server = connect(shared.data, READS_APPS, *([READS_SECRETS] * reveal))
     _show(find_app(server, application), reveal=reveal, as_json=shared.json)

@@ -30,7 +30,7 @@ MEANINGS = {
 }
 
 
-class Failure(Exception):  # noqa: N818 - named after what is the case
+class Failure(Exception):
     """A command that cannot do what it was asked to; rendered in one place, without a traceback.
 
     `message` says what is wrong, `steps` what to do about it, a line each.

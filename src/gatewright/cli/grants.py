@@ -6,7 +6,15 @@ from typing import Annotated, TypeAlias
 from cyclopts import Parameter
 
 from gatewright.cli.failures import ExitCode, Failure, misuse
-from gatewright.cli.lookup import READS_APIS, READS_APPS, READS_GRANTS, find_api, find_app, grant_of, scopes_of
+from gatewright.cli.lookup import (
+    READS_APIS,
+    READS_APPS,
+    READS_GRANTS,
+    find_api,
+    find_app,
+    grant_of,
+    scopes_of,
+)
 from gatewright.cli.management import Management, Record, connect
 from gatewright.cli.options import (
     SHARED_DEFAULTS,
@@ -43,7 +51,7 @@ app = noun("grants", purpose="Client grants: which permissions an application ha
         "gatewright grants set Reader https://blog-api --none",
     ),
 )
-def set_scopes(  # noqa: PLR0913 - one parameter for each flag
+def set_scopes(
     application: AppArgument,
     api: ApiArgument,
     *,
@@ -101,12 +109,12 @@ def list_all(
 ) -> None:
     """List who may have what, where."""
     server = connect(shared.data, *READS)
-    query: dict[str, str | int] = {}
+    query: dict[str, str] = {}
     if application is not None:
         query["client_id"] = find_app(server, application)["client_id"]
     if api is not None:
         query["audience"] = find_api(server, api)["identifier"]
-    grants = server.all("client-grants", **query)
+    grants = server.all("client-grants", limit=None, **query)
     if shared.json:
         write_json(grants)
         return
@@ -117,7 +125,9 @@ def list_all(
     table(["APPLICATION", "API", "SCOPES"], [_row(grant, names) for grant in grants])
 
 
-@app.command(alias=["rm", "delete"], help_epilogue=examples("gatewright grants remove Reader https://blog-api --force"))
+@app.command(
+    alias=["rm", "delete"], help_epilogue=examples("gatewright grants remove Reader https://blog-api --force")
+)
 def remove(
     application: AppArgument, api: ApiArgument, *, force: Force = False, shared: Shared = SHARED_DEFAULTS
 ) -> None:
@@ -138,7 +148,7 @@ def remove(
         write_json(grant)
 
 
-def _store(  # noqa: PLR0913 - who, where, from what to what
+def _store(
     server: Management,
     application: Record,
     api: Record,
@@ -158,7 +168,9 @@ def _store(  # noqa: PLR0913 - who, where, from what to what
     if as_json:
         write_json(grant)
     else:
-        table(["APPLICATION", "API", "SCOPES"], [_row(grant, {application["client_id"]: application["name"]})])
+        table(
+            ["APPLICATION", "API", "SCOPES"], [_row(grant, {application["client_id"]: application["name"]})]
+        )
     say("Tokens issued from now on say so; take a new one: " + _token_command(application, api))
 
 

@@ -22,7 +22,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 _REFUSED_FROM = 400
 
 
-class Unreachable(Exception):  # noqa: N818 - named after what is the case
+class Unreachable(Exception):
     """Nothing answers; the message says why, in a few words."""
 
 
@@ -86,7 +86,7 @@ def send(
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(  # noqa: PLR0913 - the standard library's signature
+    def redirect_request(
         self,
         req: urllib.request.Request,  # noqa: ARG002 - likewise
         fp: IO[bytes],  # noqa: ARG002

@@ -14,14 +14,19 @@ STATES = ("current", "next", "previous", "revoked")
 app = noun("keys", purpose="Signing keys.")
 
 
-@app.command(name="list", alias="ls", help_epilogue=examples("gatewright keys list", "gatewright keys ls --json"))
+@app.command(
+    name="list", alias="ls", help_epilogue=examples("gatewright keys list", "gatewright keys ls --json")
+)
 def list_all(*, shared: Shared = SHARED_DEFAULTS) -> None:
     """List the signing keys: the current ones sign, next and previous ones are published too."""
     keys = connect(shared.data, READS).get("keys/signing")
     if shared.json:
         write_json(keys)
         return
-    rows = [[key["kid"], key.get("alg"), _state(key), key.get("current_since"), key["fingerprint"]] for key in keys]
+    rows = [
+        [key["kid"], key.get("alg"), _state(key), key.get("current_since"), key["fingerprint"]]
+        for key in keys
+    ]
     table(["KID", "ALG", "STATE", "SIGNS SINCE", "FINGERPRINT"], rows)
 
 

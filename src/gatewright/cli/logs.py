@@ -37,7 +37,7 @@ def list_all(
 ) -> None:
     """List the newest log events, newest first."""
     server = connect(shared.data, READS)
-    query: dict[str, str | int] = {"sort": "date:-1", **({"q": only} if only else {})}
+    query = {"sort": "date:-1", **({"q": only} if only else {})}
     events = server.all("logs", limit=number, **query)
     if shared.json:
         write_json(events)
@@ -45,9 +45,7 @@ def list_all(
     table(["DATE", "TYPE", "DESCRIPTION", "CLIENT", "AUDIENCE"], [_row(event) for event in events])
 
 
-@app.command(
-    help_epilogue=examples("gatewright logs tail", "gatewright logs tail --json | jq .type")
-)
+@app.command(help_epilogue=examples("gatewright logs tail", "gatewright logs tail --json | jq .type"))
 def tail(
     *,
     number: Annotated[int, Parameter(name=["--number", "-n"], help="How many earlier ones first.")] = 10,

@@ -78,7 +78,7 @@ def app_for(server: Management, api: Record) -> Record:
     if len(fitting) == 1:
         return fitting[0]
     raise misuse(
-        f'Say which application with --app: there is {"no" if not fitting else "more than one"} '
+        f"Say which application with --app: there is {'no' if not fitting else 'more than one'} "
         f'"{test_app_name(api)}".',
         *_choices([app for app in apps if "client_credentials" in (app.get("grant_types") or [])], APPS),
     )

@@ -69,7 +69,7 @@ class Management:
         """Removes a record; one that is not there is removed already."""
         self._call("DELETE", path)
 
-    def all(self, noun: str, *, limit: int | None = None, **query: str | int) -> list[Record]:
+    def all(self, noun: str, *, limit: int | None = None, **query: str) -> list[Record]:
         """The records of a noun, page by page; the first `limit` of them, or all."""
         records: list[Record] = []
         for page in self._pages(noun, query):
@@ -91,7 +91,7 @@ class Management:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._send("POST", self.issuer + "oauth/token", headers, urlencode(form).encode())
 
-    def _pages(self, noun: str, query: Mapping[str, str | int]) -> Iterator[list[Record]]:
+    def _pages(self, noun: str, query: Mapping[str, str]) -> Iterator[list[Record]]:
         number = 0
         while True:
             page = self.get(noun, page=number, per_page=PAGE, **query)
@@ -164,7 +164,9 @@ def _parsed(answer: Answer) -> Any:  # noqa: ANN401 - JSON of whatever shape
     try:
         return json.loads(answer.body)
     except ValueError:
-        raise Failure(f"The server's answer ({answer.status}) is no JSON; is it a Gatewright server?") from None
+        raise Failure(
+            f"The server's answer ({answer.status}) is no JSON; is it a Gatewright server?"
+        ) from None
 
 
 def _failure(answer: Answer) -> Failure:

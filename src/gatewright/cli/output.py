@@ -59,9 +59,7 @@ def say_failure(failure: "Failure") -> None:
 
 def printable(text: object, *, keep: str = "") -> str:
     """A text that cannot steer a terminal: what is not printable is escaped."""
-    return "".join(
-        mark if mark.isprintable() or mark in keep else ascii(mark)[1:-1] for mark in str(text)
-    )
+    return "".join(mark if mark.isprintable() or mark in keep else ascii(mark)[1:-1] for mark in str(text))
 
 
 def shortened(secret: str) -> str:

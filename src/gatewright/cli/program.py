@@ -80,31 +80,61 @@ def build() -> App:
 
 
 _COMMANDS = (
-    (RUN, "serve", "serving:serve", "Run the authorization server.", examples(
-        "gatewright serve",
-        "gatewright serve --listen 0.0.0.0:8844 --issuer https://auth.example.com/",
-    )),
-    (RUN, "demo", "serving:demo", "Watch the tutorial happen, every request real.", examples(
-        "gatewright demo",
-        "gatewright demo --once",
-    )),
+    (
+        RUN,
+        "serve",
+        "serving:serve",
+        "Run the authorization server.",
+        examples(
+            "gatewright serve",
+            "gatewright serve --listen 0.0.0.0:8844 --issuer https://auth.example.com/",
+        ),
+    ),
+    (
+        RUN,
+        "demo",
+        "serving:demo",
+        "Watch the tutorial happen, every request real.",
+        examples(
+            "gatewright demo",
+            "gatewright demo --once",
+        ),
+    ),
     (MANAGE, "apis", "apis:app", "APIs, and the permissions they define.", ""),
     (MANAGE, "apps", "apps:app", "Applications: who may ask for tokens.", ""),
     (MANAGE, "grants", "grants:app", "Which permissions an application has at an API.", ""),
     (MANAGE, "keys", "keys:app", "The keys that sign access tokens.", ""),
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
-    (TRY, "token", "tokens:token", "Take an access token.", examples(
-        "gatewright token --api https://blog-api",
-        "TOKEN=$(gatewright token)",
-        "gatewright token --api https://blog-api --app Reader --scope read:blog --json",
-    )),
-    (TRY, "call", "tokens:call", "Take a token and call an endpoint with it.", examples(
-        "gatewright call http://localhost:3000/authtest",
-        "gatewright call -X POST http://localhost:3000/blogs --api https://blog-api",
-    )),
-    (TRY, "env", "tokens:env", "Shell lines with what a guard needs.", examples(
-        'eval "$(gatewright env --api https://blog-api)"',
-    )),
+    (
+        TRY,
+        "token",
+        "tokens:token",
+        "Take an access token.",
+        examples(
+            "gatewright token --api https://blog-api",
+            "TOKEN=$(gatewright token)",
+            "gatewright token --api https://blog-api --app Reader --scope read:blog --json",
+        ),
+    ),
+    (
+        TRY,
+        "call",
+        "tokens:call",
+        "Take a token and call an endpoint with it.",
+        examples(
+            "gatewright call http://localhost:3000/authtest",
+            "gatewright call -X POST http://localhost:3000/blogs --api https://blog-api",
+        ),
+    ),
+    (
+        TRY,
+        "env",
+        "tokens:env",
+        "Shell lines with what a guard needs.",
+        examples(
+            'eval "$(gatewright env --api https://blog-api)"',
+        ),
+    ),
 )  # fmt: skip - a row for each command
 
 

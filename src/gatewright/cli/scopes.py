@@ -22,7 +22,7 @@ def parse(words: Iterable[str]) -> list[dict[str, str]]:
 
 
 def added(present: Sequence[Record], new: Sequence[Record]) -> list[Record]:
-    """`present` with `new` at its end; one that is there already keeps its place and takes the description."""
+    """`present` with `new` after it; one that is there keeps its place and takes the description."""
     known = {scope["value"]: dict(scope) for scope in present}
     for scope in new:
         known[scope["value"]] = known.get(scope["value"], {}) | scope

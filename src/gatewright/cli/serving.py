@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gatewright.server.settings import Settings
 
 
-def serve(  # noqa: PLR0913 - one parameter for each flag
+def serve(
     *,
     listen: Annotated[
         str | None, Parameter(help="HOST:PORT; localhost:8844 without it. localhost is 127.0.0.1 and ::1.")

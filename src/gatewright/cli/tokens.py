@@ -11,8 +11,17 @@ from cyclopts import Parameter
 from gatewright.cli import remedies
 from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.http import Answer, Unreachable, send
-from gatewright.cli.lookup import READS_APIS, READS_APPS, READS_GRANTS, app_for, find_api, find_app, only_api
-from gatewright.cli.lookup import grant_of, scopes_of
+from gatewright.cli.lookup import (
+    READS_APIS,
+    READS_APPS,
+    READS_GRANTS,
+    app_for,
+    find_api,
+    find_app,
+    grant_of,
+    only_api,
+    scopes_of,
+)
 from gatewright.cli.management import Management, Record, connect, segment
 from gatewright.cli.options import SHARED_DEFAULTS, ScopeWords, Shared, split_scopes
 from gatewright.cli.output import printable, say, shortened, write, write_json
@@ -54,7 +63,11 @@ class Issued:
 
 
 def token(
-    *, api: ApiOption = None, app: AppOption = None, scope: ScopeWords = None, shared: Shared = SHARED_DEFAULTS
+    *,
+    api: ApiOption = None,
+    app: AppOption = None,
+    scope: ScopeWords = None,
+    shared: Shared = SHARED_DEFAULTS,
 ) -> None:
     """Take an access token, as an application does, and print it: nothing else is on stdout."""
     server = connect(shared.data, *READS)
@@ -66,7 +79,7 @@ def token(
     say(f"{_described(issued)}, {issued.answer.get('expires_in')} s")
 
 
-def call(  # noqa: PLR0913 - one parameter for each flag
+def call(
     url: Annotated[str, Parameter(help="The endpoint to call.")],
     *,
     method: Annotated[str | None, Parameter(name=["--method", "--request", "-X"])] = None,
@@ -88,7 +101,9 @@ def call(  # noqa: PLR0913 - one parameter for each flag
     if answer.is_refusal:
         said = f"{verb} {url} answered {answer.status} {answer.phrase}.".replace(" .", ".")
         raise Failure(
-            said, *_explained(answer, issued, server.issuer), code=EXIT_FOR.get(answer.status, ExitCode.FAILED)
+            said,
+            *_explained(answer, issued, server.issuer),
+            code=EXIT_FOR.get(answer.status, ExitCode.FAILED),
         )
 
 
@@ -136,17 +151,17 @@ def _issue(server: Management, api: str | None, app: str | None, scopes: list[st
 
 def _secret(server: Management, application: Record) -> str:
     """The application's secret, read for this one request; the server logs that."""
-    known = application.get("client_secret") or server.get(f"clients/{segment(application['client_id'])}").get(
-        "client_secret"
-    )
+    known = application.get("client_secret") or server.get(
+        f"clients/{segment(application['client_id'])}"
+    ).get("client_secret")
     if not known:
-        raise misuse(f'"{application["name"]}" has no client secret, so no token can be asked for in its name.')
+        raise misuse(
+            f'"{application["name"]}" has no client secret, so no token can be asked for in its name.'
+        )
     return str(known)
 
 
-def _steps_to_a_token(
-    server: Management, application: Record, api: Record, scopes: list[str]
-) -> list[str]:
+def _steps_to_a_token(server: Management, application: Record, api: Record, scopes: list[str]) -> list[str]:
     grant = grant_of(server, application, api)
     name, identifier = application["name"], api["identifier"]
     if grant is None and not scopes:

@@ -1,4 +1,4 @@
-"""The sixth step: the attempts to break in, each with what an attacker can have, each refused for its reason."""
+"""The sixth step: the attempts to break in, each refused for its own reason."""
 
 import json
 from collections.abc import Callable
@@ -59,8 +59,10 @@ def _public_key_as_secret(walk: Walk, token: str) -> None:
 
 def _expired(walk: Walk, token: str, sign: Sign) -> None:
     walk.narrator.attempt("d", "A token that expired an hour ago")
-    walk.narrator.line("Nobody can wait for that here: the demo runs the server, so it let the server's own")
-    walk.narrator.line("key sign these claims with an older time. Nothing but the time is wrong with it.")
+    walk.narrator.prose(
+        "Nobody can wait for that here: the demo runs the server, so it let the server's own",
+        "key sign these claims with an older time. Nothing but the time is wrong with it.",
+    )
     _, claims, _ = forgeries.parts(token)
     age = claims["exp"] - claims["iat"]
     late = claims["iat"] - AN_HOUR
@@ -73,7 +75,9 @@ def _expired(walk: Walk, token: str, sign: Sign) -> None:
 
 
 def _other_audience(walk: Walk) -> None:
-    walk.narrator.attempt("e", "A good token, of the same issuer and key, but for another API (the Management API)")
+    walk.narrator.attempt(
+        "e", "A good token, of the same issuer and key, but for another API (the Management API)"
+    )
     _refused(walk, walk.endpoint("GET", "/authtest", walk.management_token), "wrong_audience")
 
 

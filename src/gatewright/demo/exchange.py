@@ -1,4 +1,4 @@
-"""A request of the walk, and how it and its answer look with curl: secrets, tokens and long texts shortened."""
+"""A request of the walk, and how it and its answer look with curl; secrets and tokens are shortened."""
 
 import json
 import shlex
@@ -18,6 +18,10 @@ WORDS = frozenset({"message", "error_description", "scope"})
 MORE = "…"
 
 
+class NoAnswer(Exception):
+    """A request that nothing answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent: `members` as a JSON body, `token` in the Authorization header."""
@@ -31,7 +35,7 @@ class Request:
         """The answer, whatever it is.
 
         Raises:
-            gatewright.cli.http.Unreachable: none came.
+            NoAnswer: none came.
         """
         from gatewright.cli import http  # noqa: PLC0415 - the two packages know each other lazily
 
@@ -40,7 +44,10 @@ class Request:
         if self.members is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(self.members).encode()
-        return http.send(self.method, self.url, headers=headers, body=body)
+        try:
+            return http.send(self.method, self.url, headers=headers, body=body)
+        except http.Unreachable as error:
+            raise NoAnswer(f"{self.url} does not answer: {error}") from error
 
     def as_curl(self) -> list[str]:
         """The command, in lines as one would type them."""
@@ -103,7 +110,7 @@ def _quoted(members: Mapping[str, object]) -> str:
     """A JSON body as a word for the shell; a long one on several lines."""
     text = json.dumps(members, ensure_ascii=False)
     if len(text) > LONGEST_BODY:
-        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in members.items())
+        lines = ",\n".join(f"    {_member(name, value)}" for name, value in members.items())
         text = f"{{\n{lines}\n  }}"
     return shlex.quote(text)
 
@@ -117,7 +124,11 @@ def _object(value: Any, only: Collection[str]) -> str:  # noqa: ANN401 - any JSO
 
 def _members(document: Mapping[str, object], only: Collection[str]) -> list[str]:
     names = [name for name in only if name in document] or list(document)
-    return [f'"{name}": {json.dumps(document[name], ensure_ascii=False)}' for name in names]
+    return [_member(name, document[name]) for name in names]
+
+
+def _member(name: str, value: object) -> str:
+    return f'"{name}": {json.dumps(value, ensure_ascii=False)}'
 
 
 def _is_cut(document: Mapping[str, object], only: Collection[str]) -> bool:

@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatewright.demo.narrator import colour
 from gatewright.guard import AccessToken, Denied, InsufficientScope, Request
 
-Remedy = Callable[[Denied], str]
-
 # The guard decides inside the request; what it decided is found again where the request ends.
 _slot: ContextVar[list[AccessToken | Denied] | None] = ContextVar("_slot", default=None)
+NO_PERMISSION = "no permission"
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _MANAGEMENT_PATH = "/api/v2/"
 
@@ -25,13 +24,17 @@ _MANAGEMENT_PATH = "/api/v2/"
 class Feed:
     """The lines beneath the walk. Silent until `is_live`; `decisions` are kept while it is silent.
 
-    `names` are the applications' names by client id.
+    `names` are the applications' names by client id; `own_client` is the command line's, whose every
+    command takes a token, which is not worth a line. The remedies say what helps after a refusal: the
+    guard's, or the token endpoint's (its description, and the application's name).
     """
 
     console: Console
     is_live: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
-    remedy: Remedy = lambda _: ""
+    own_client: str = ""
+    remedy: Callable[[Denied], str] = lambda _: ""
+    token_remedy: Callable[[str, str], str] = lambda _, __: ""
     decisions: list[AccessToken | Denied] = field(default_factory=list)
 
     def observe(self, _: Request, decision: AccessToken | Denied) -> None:
@@ -67,19 +70,22 @@ class Feed:
         return watched
 
     def server_request(self, facts: Mapping[str, object]) -> None:
-        """A request to the authorization server, as its log tells it; only those that ask or change something."""
+        """A request to the server, as its log tells it; reading alone is left out."""
         method, path = str(facts.get("method")), str(facts.get("path"))
-        if path != _TOKEN_PATH and not (path.startswith(_MANAGEMENT_PATH) and method != "GET"):
+        asks, refused = path == _TOKEN_PATH, str(facts.get("refused") or "")
+        changes = path.startswith(_MANAGEMENT_PATH) and method != "GET"
+        is_own = facts.get("client_id") == self.own_client and not refused
+        if not changes and (not asks or is_own):
             return
-        said = [str(facts[name]) for name in ("scope", "refused") if facts.get(name)]
-        status = facts.get("status")
-        took = facts.get("ms")
+        status, took = facts.get("status"), facts.get("ms")
+        who = self._name(facts.get("client_id"))
         self._line(
-            f"{method} {path}",
+            f"{method} {path if asks else '/'.join(path.split('/')[:4])}",
             status if isinstance(status, int) else 0,
             took if isinstance(took, int | float) else 0,
-            who=self._name(facts.get("client_id")),
-            said=" ".join(said),
+            who=who,
+            said=refused or (str(facts.get("scope") or NO_PERMISSION) if asks else ""),
+            then=self.token_remedy(refused, who) if refused else "",
         )
 
     def _sample_line(self, what: str, status: int, took: float, seen: list[AccessToken | Denied]) -> None:
@@ -87,19 +93,19 @@ class Feed:
         if isinstance(decision, Denied):
             self._line(what, status, took, who="", said=_reason(decision), then=self.remedy(decision))
         elif decision is not None:
-            scopes = " ".join(decision.scopes) or "no permission"
+            scopes = " ".join(decision.scopes) or NO_PERMISSION
             self._line(what, status, took, who=self._name(decision.client_id), said=scopes)
         else:
             self._line(what, status, took, who="", said="public")
 
-    def _line(self, what: str, status: int, took: float, *, who: str, said: str, then: str = "") -> None:  # noqa: PLR0913 - the columns of a line
+    def _line(self, what: str, status: int, took: float, *, who: str, said: str, then: str = "") -> None:
         if not self.is_live:
             return
         line = Text.assemble(
             (time.strftime("%H:%M:%S"), "dim"),
             ("  " + str(status), colour(status)),
             f"  {_safe(what):<18}",
-            f"  {_safe(who) or '–':<28}",
+            f"  {_safe(who) or '-':<28}",
             f"  {_safe(said)}",
             (f"  {took:.1f} ms", "dim"),
         )

@@ -71,7 +71,9 @@ class Narrator:
         status, *others = answer_lines(answer, only)
         self.line(status, colour(answer.status), indent=MARGIN * 2)
         for line in others:
-            self.line(line, "dim" if ": " in line and not line.startswith((" ", "{")) else "", indent=MARGIN * 2)
+            self.line(
+                line, "dim" if ": " in line and not line.startswith((" ", "{")) else "", indent=MARGIN * 2
+            )
         self.line()
 
     def as_told(self, text: str) -> None:

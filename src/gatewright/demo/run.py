@@ -14,21 +14,9 @@ from rich.console import Console
 from gatewright._version import __version__
 from gatewright.demo import sample
 from gatewright.demo.breakin import break_in
+from gatewright.demo.remedies import after_no_token, after_refusal
 from gatewright.demo.stage import FOLDER, Build, Stage, open_stage
 from gatewright.demo.walk import APP_NAME, AUDIENCE, CREATE, READ, NotAsTold, Walk, tutorial
-from gatewright.guard import Denied, InsufficientScope
-
-WHAT_HELPS = {
-    "no_token": "ask for one: gatewright token --api {audience}",
-    "bad_header": "send one header, Authorization: Bearer TOKEN",
-    "malformed": "that is no access token; ask for one: gatewright token --api {audience}",
-    "expired": "take a new one: gatewright token --api {audience}",
-    "not_yet_valid": "compare the clocks of both machines",
-    "wrong_audience": "take one for this API: gatewright token --api {audience}",
-    "untrusted_issuer": "take one of this issuer: gatewright token --api {audience}",
-    "keys_unavailable": "the key set cannot be fetched; does the server run?",
-}
-NOT_OURS = "nothing to fix: the issuer did not make this token. A good one: gatewright token --api {audience}"
 
 
 def run(
@@ -93,10 +81,8 @@ def _tell(stage: Stage) -> None:
     )
     tutorial(walk)
     break_in(walk, stage.sign)
-    stage.feed.names = {
-        walk.application["client_id"]: APP_NAME,
-        walk.credentials["client_id"]: "Gatewright CLI",
-    }
+    stage.feed.own_client = walk.credentials["client_id"]
+    stage.feed.names = {walk.application["client_id"]: APP_NAME, stage.feed.own_client: "Gatewright CLI"}
 
 
 def _say_what_went_wrong(stage: Stage, error: NotAsTold, *, is_kept: bool) -> None:
@@ -113,7 +99,8 @@ def _serve(stage: Stage) -> None:
     tell.code(*_lines_to_copy(stage))
     tell.line("Ctrl-C stops. Waiting for requests …")
     tell.line()
-    stage.feed.remedy = _remedy
+    stage.feed.remedy = after_refusal
+    stage.feed.token_remedy = after_no_token
     stage.feed.is_live = True
     try:
         threading.Event().wait()
@@ -146,18 +133,6 @@ def _lines_to_copy(stage: Stage) -> list[str]:
         f"gatewright call -X POST {blogs} --api {AUDIENCE}",
         f'{grant} "{READ} {CREATE}"',
     ]
-
-
-def _remedy(refusal: Denied) -> str:
-    """The command that helps after a refusal."""
-    from gatewright.cli import remedies  # noqa: PLC0415 - the packages know each other lazily
-
-    if isinstance(refusal, InsufficientScope):
-        give = remedies.grant_commands(
-            api=AUDIENCE, application=APP_NAME, missing=refusal.scopes, defined=(READ, CREATE)
-        )
-        return f"give it, and take a new token: {' && '.join(give)}"
-    return WHAT_HELPS.get(refusal.reason, NOT_OURS).format(audience=AUDIENCE)
 
 
 def _shown(folder: Path) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -113,26 +114,30 @@ def _route_log(settings: "Settings", feed: Feed) -> None:
     logging.getLogger("gatewright").handlers = [LogLines(feed)]
 
 
-def _free_port(wanted: int) -> int:
+def _listen(wanted: int) -> tuple[int, list[socket.socket]]:
+    """The first free port from `wanted` on, and the sockets that hold it."""
     from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
     from gatewright.server.listening import listen  # noqa: PLC0415
 
     for port in range(wanted, wanted + PORTS_TRIED):
         with contextlib.suppress(StartupError):
-            for each in listen("localhost", port):
-                each.close()
-            return port
+            return port, listen("localhost", port)
     raise StartupError(f"No port from {wanted} to {wanted + PORTS_TRIED} is free.")
+
+
+def _free_port(wanted: int) -> int:
+    port, sockets = _listen(wanted)
+    for each in sockets:
+        each.close()
+    return port
 
 
 @contextlib.contextmanager
 def _serving(app: ASGIApp) -> Iterator[int]:
     """The sample API in a thread; its port."""
     from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
-    from gatewright.server.listening import listen  # noqa: PLC0415
 
-    port = _free_port(SAMPLE_PORT)
-    sockets = listen("localhost", port)
+    port, sockets = _listen(SAMPLE_PORT)
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=3)
     http = uvicorn.Server(config)
     thread = threading.Thread(target=http.run, args=(sockets,), name="sample-api")

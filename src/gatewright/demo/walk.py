@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from gatewright.demo.exchange import Request
+from gatewright.demo.exchange import NoAnswer, Request
 from gatewright.demo.narrator import Narrator
 from gatewright.guard import AccessToken, Denied
 
@@ -31,7 +31,7 @@ ENDPOINTS = (("GET", READ, {"readBlogAccess": True}), ("POST", CREATE, {"createB
 Record = dict[str, Any]
 
 
-class NotAsTold(Exception):  # noqa: N818 - named after what is the case
+class NotAsTold(Exception):
     """A step answered otherwise than the tutorial says; the message names the step."""
 
 
@@ -111,8 +111,8 @@ class Walk:
         """
         try:
             answer = request.send()
-        except Unreachable as error:
-            raise self.otherwise(f"{request.url} does not answer: {error}") from error
+        except NoAnswer as error:
+            raise self.otherwise(str(error)) from error
         self.narrator.exchange(request, answer, only)
         try:
             return answer.status, json.loads(answer.body)
@@ -129,8 +129,8 @@ class Walk:
         try:
             answer = request.send()
             found = json.loads(answer.body)
-        except (Unreachable, ValueError) as error:
-            raise self.otherwise(f"{request.url} does not answer: {error}") from error
+        except (NoAnswer, ValueError) as error:
+            raise self.otherwise(f"no usable answer: {error}") from error
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
@@ -154,7 +154,9 @@ class Walk:
             "audience": AUDIENCE,
             "grant_type": "client_credentials",
         }
-        return Request("POST", f"{self.issuer}oauth/token", members=members | ({"scope": scope} if scope else {}))
+        return Request(
+            "POST", f"{self.issuer}oauth/token", members=members | ({"scope": scope} if scope else {})
+        )
 
     def endpoint(self, method: str, path: str, token: str | None = None) -> Request:
         """A request to the sample API."""
@@ -204,10 +206,7 @@ def create_api(walk: Walk) -> None:
     shown = ("access_token", "expires_in", "token_type")
     walk.management_token = walk.expect_token(asked, only=shown)
     _find_or_make_api(walk)
-    tell.prose(
-        "An application comes with it, of the machine-to-machine kind: who may ask for tokens.",
-        "It is authorized for the API, with no permission yet.",
-    )
+    tell.prose("An application comes with it, of the machine-to-machine kind: who may ask for tokens.")
     _find_or_make_application(walk)
     _find_or_make_grant(walk)
 
@@ -220,9 +219,7 @@ def _find_or_make_api(walk: Walk) -> None:
         return
     members = {"name": API_NAME, "identifier": AUDIENCE, "signing_alg": "RS256"}
     only = ("id", "name", "identifier", "signing_alg", "token_lifetime")
-    walk.api = walk.expect(
-        walk.manage("POST", "resource-servers", members), 201, members=members, only=only
-    )
+    walk.api = walk.expect(walk.manage("POST", "resource-servers", members), 201, members=members, only=only)
 
 
 def _find_or_make_application(walk: Walk) -> None:
@@ -252,6 +249,7 @@ def _find_or_make_grant(walk: Walk) -> None:
     if known:
         walk.grant = known[0]
         return
+    walk.narrator.prose("A client grant authorizes it for the API, with no permission yet.")
     members = {"client_id": client_id, "audience": AUDIENCE, "scope": []}
     walk.grant = walk.expect(walk.manage("POST", "client-grants", members), 201, members=members)
     walk.narrator.as_told("an API, an application, and a client grant without permissions")
@@ -260,7 +258,9 @@ def _find_or_make_grant(walk: Walk) -> None:
 def guard_the_sample(walk: Walk) -> None:
     """The sample API needs three values, and the keys, which it fetches by itself."""
     walk.begin(2, "Guard an API with three values")
-    walk.narrator.prose("The sample API is FastAPI; its guard needs the issuer, the audience, the algorithms.")
+    walk.narrator.prose(
+        "The sample API is FastAPI; its guard needs the issuer, the audience, the algorithms."
+    )
     walk.narrator.code(
         f'guard = Guard("{walk.issuer}", audience="{AUDIENCE}", algorithms=("RS256",))',
         "require = protect(app, guard)          # from now on every route needs a valid token",
@@ -298,13 +298,20 @@ def lacking_permissions(walk: Walk, token: str) -> None:
     """Valid is not enough: each endpoint asks for its permission."""
     walk.begin(4, "A valid token without the permission")
     walk.narrator.prose(f"GET /blogs asks for {READ}, POST /blogs for {CREATE}.")
+    if walk.granted:
+        walk.narrator.prose(
+            "Permissions ticked in an earlier run are still ticked, so the token has them. To see",
+            "the refusals again, delete the data folder.",
+        )
     for method, scope, body in ENDPOINTS:
         if scope in walk.granted:
             walk.expect(walk.endpoint(method, "/blogs", token), 200, body)
             walk.narrator.as_told(f"{scope} was granted in an earlier run")
             continue
         walk.expect(walk.endpoint(method, "/blogs", token), 403, LACKS_SCOPE)
-        walk.narrator.as_told(f"refused: {walk.refusal().reason}, and the answer names the scope that is missing")
+        walk.narrator.as_told(
+            f"refused: {walk.refusal().reason}, and the answer names the scope that is missing"
+        )
 
 
 def granted_permissions(walk: Walk) -> str:

@@ -43,14 +43,6 @@ logger = logging.getLogger("gatewright.guard")
 
 
 @dataclass(frozen=True, slots=True)
-class _Presented:
-    """A token that was sent, not yet believed."""
-
-    jws: jws.JWS
-    claims: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
 class _HandedKeys:
     """Keys that the program has already; asked for at each check, so that a ring may rotate."""
 
@@ -168,14 +160,14 @@ class Guard:
         """
         wanted = _wanted(rule)
         try:
-            presented = self._read(request)
-            key = self._known_key(presented)
+            signed, claims = self._read(request)
+            key = self._keys.known(kid=signed.kid, alg=signed.alg, now=self._now())
             if key is None:
                 try:
-                    key = self._keys.find(kid=presented.jws.kid, alg=presented.jws.alg)
+                    key = self._keys.find(kid=signed.kid, alg=signed.alg)
                 except (UnknownKey, FetchFailed) as error:
-                    self._refuse_keyless(error, presented)
-            token = self._judge(presented, key, wanted)
+                    self._refuse_keyless(error, claims)
+            token = self._judge(signed, claims, key, wanted)
         except Denied as refusal:
             self._record(request, refusal)
             raise
@@ -191,14 +183,14 @@ class Guard:
         """
         wanted = _wanted(rule)
         try:
-            presented = self._read(request)
-            key = self._known_key(presented)
+            signed, claims = self._read(request)
+            key = self._keys.known(kid=signed.kid, alg=signed.alg, now=self._now())
             if key is None:
                 try:
-                    key = await self._keys.afind(kid=presented.jws.kid, alg=presented.jws.alg)
+                    key = await self._keys.afind(kid=signed.kid, alg=signed.alg)
                 except (UnknownKey, FetchFailed) as error:
-                    self._refuse_keyless(error, presented)
-            token = self._judge(presented, key, wanted)
+                    self._refuse_keyless(error, claims)
+            token = self._judge(signed, claims, key, wanted)
         except Denied as refusal:
             self._record(request, refusal)
             raise
@@ -234,8 +226,8 @@ class Guard:
             raise TypeError(f"keys is a JWKS or a callable that gives one, not {keys!r}")
         return _HandedKeys(keys)
 
-    def _read(self, request: Request) -> _Presented:
-        """The token of a request, as far as it can be judged without a key."""
+    def _read(self, request: Request) -> tuple[jws.JWS, dict[str, object]]:
+        """The token of a request and its claims, judged as far as it can be without a key: not believed."""
         values = authorization_values(request.headers)
         if len(values) > 1:
             raise BadHeader(realm=self._realm, detail="more than one Authorization header")
@@ -253,13 +245,9 @@ class Guard:
             jwt.check_issuer(claims, issuer=self._issuer)
         except JoseError as error:
             raise self._invalid(error, claims) from error
-        return _Presented(signed, claims)
+        return signed, claims
 
-    def _known_key(self, presented: _Presented) -> JWK | None:
-        return self._keys.known(kid=presented.jws.kid, alg=presented.jws.alg, now=self._now())
-
-    def _judge(self, presented: _Presented, key: JWK, rule: Rule | None) -> AccessToken:
-        signed, claims = presented.jws, presented.claims
+    def _judge(self, signed: jws.JWS, claims: dict[str, object], key: JWK, rule: Rule | None) -> AccessToken:
         try:
             jws.verify(signed, key, algorithms=self._algorithms)
             jwt.check_type(signed)
@@ -289,9 +277,9 @@ class Guard:
         detail = explain(error, claims, issuer=self._issuer, audience=self._audience, now=self._now())
         return InvalidToken(error.code, realm=self._realm, detail=detail)
 
-    def _refuse_keyless(self, error: UnknownKey | FetchFailed, presented: _Presented) -> NoReturn:
+    def _refuse_keyless(self, error: UnknownKey | FetchFailed, claims: Mapping[str, object]) -> NoReturn:
         if isinstance(error, UnknownKey):
-            raise self._invalid(error, presented.claims) from error
+            raise self._invalid(error, claims) from error
         raise KeysUnavailable(realm=self._realm, detail=str(error)) from error
 
     def _record(self, request: Request, decision: AccessToken | Denied) -> None:

@@ -134,8 +134,11 @@ class IssuerKeys:
         return self._told(kid=kid, alg=alg)
 
     async def afind(self, *, kid: str | None, alg: str) -> JWK:
-        """The key, asking the issuer if need be; the event loop goes on meanwhile."""
-        flight = self._board(waiting=True, loop=asyncio.get_running_loop())
+        """The key, asking the issuer if need be; the event loop, if it is asyncio's, goes on meanwhile."""
+        loop = _running_loop()
+        if loop is None:
+            return self.find(kid=kid, alg=alg)
+        flight = self._board(waiting=True, loop=loop)
         if flight is not None:
             try:
                 await asyncio.wait_for(asyncio.wrap_future(flight.done), flight.left())
@@ -223,8 +226,10 @@ class IssuerKeys:
             before = self._state
             self._state = after = _after(before, outcome, now)
             self._flight = None
-        flight.done.set_result(None)
-        _report(self._issuer, before, after)
+        try:
+            _report(self._issuer, before, after)
+        finally:
+            flight.done.set_result(None)
 
     def _start_anew(self) -> None:
         # In the child of a fork: the lock may be held, and the fetch run, by threads that do not exist.

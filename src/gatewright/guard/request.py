@@ -32,9 +32,10 @@ def authorization_values(headers: Headers) -> list[str]:
         TypeError: `headers` are not pairs of str or bytes.
     """
     # A mapping is what a careless caller has; walked as it is, it would give names alone.
-    pairs: Headers = headers if not isinstance(headers, Mapping) else tuple(cast("Any", headers).items())
+    if not isinstance(headers, list | tuple) and isinstance(headers, Mapping):
+        headers = tuple(cast("Any", headers).items())
     values = []
-    for name, value in pairs:
+    for name, value in headers:
         # Most names have another length: cheaper to see than to fold their case.
         if len(name) == _NAME_LENGTH and _latin(name).lower() == "authorization":
             values.append(_latin(value))

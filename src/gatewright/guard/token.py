@@ -31,15 +31,17 @@ class AccessToken:
         return scope in self.scopes
 
     @classmethod
-    def from_claims(cls, claims: Mapping[str, object]) -> "AccessToken":
+    def from_claims(cls, claims: dict[str, object]) -> "AccessToken":
         """An access token of claims that were verified and whose registered claims have their types.
+
+        The claims are kept, not copied.
 
         Raises:
             BadClaim: `azp`, `client_id`, `scope` or `scp` has the wrong JSON type.
         """
         audience = claims["aud"]
         return cls(
-            claims=MappingProxyType(dict(claims)),
+            claims=MappingProxyType(claims),
             issuer=claims["iss"],  # type: ignore[arg-type]  # jwt.check_types and check_issuer saw a string
             subject=_text(claims, "sub"),
             client_id=client_of(claims),
@@ -74,8 +76,8 @@ def _scopes(claims: Mapping[str, object]) -> tuple[str, ...]:
 
 def _text(claims: Mapping[str, object], name: str) -> str | None:
     value = claims.get(name)
-    if value is None and name not in claims:
-        return None
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if name in claims:
         raise BadClaim(f"{name} is no string")
-    return value
+    return None

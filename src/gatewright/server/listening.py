@@ -6,6 +6,7 @@ import socket
 from gatewright.server.errors import StartupError
 
 BACKLOG = 2048
+_HIGHEST_PORT = 65535
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
@@ -48,6 +49,8 @@ def _bound(address: str, port: int) -> socket.socket:
 
 
 def _explained(error: OSError, host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken. Stop the other program, or choose another: --listen {host}:{port + 1}"
-    return f"Cannot listen on {host}:{port}: {error.strerror or error}"
+        other = port + 1 if port < _HIGHEST_PORT else port - 1
+        return f"Port {port} is taken. Stop the other program, or choose another: --listen {shown}:{other}"
+    return f"Cannot listen on {shown}:{port}: {error.strerror or error}"

@@ -116,9 +116,7 @@ def test_body_that_is_no_object_is_refused(
 
 
 @pytest.mark.parametrize("row", WRITES, ids=name_of)
-def test_unknown_property_is_refused_everywhere(
-    post: Callable[..., httpx2.Response], refused: Callable[..., None], row: Endpoint
-) -> None:
+def test_unknown_property_is_refused_everywhere(post: Callable[..., httpx2.Response], row: Endpoint) -> None:
     body = b'{"name":"x","identifier":"urn:x","audience":"urn:x","client_id":"x","nobody_knows":1}'
     answer = post(body, method=row.method, path=address_of(row))
 
@@ -242,7 +240,7 @@ def test_server_goes_on_after_an_unknown_failure(caller: Caller, broken: Applica
 def half_a_database(running: RunningServer, caller: Caller) -> Iterator[Caller]:
     """A database that cannot be asked about client grants; the operator's own are known from before."""
     caller.token(caller.operator, caller.issuer + "api/v2/")
-    connection = sqlite3.connect(running.settings.data / "gatewright.db", autocommit=True)
+    connection = sqlite3.connect(running.settings.data / "gatewright.db", isolation_level=None)
     connection.execute("ALTER TABLE client_grants RENAME TO gone")
     yield caller
     connection.execute("ALTER TABLE gone RENAME TO client_grants")

@@ -286,7 +286,7 @@ def test_what_does_not_exist_is_not_found(caller: Caller, refused: Callable[...,
 @pytest.fixture
 def system_path(caller: Caller) -> str:
     apis = caller.manage("GET", "resource-servers").json()
-    return "resource-servers/" + next(api["id"] for api in apis if api.get("is_system"))
+    return f"resource-servers/{next(api['id'] for api in apis if api.get('is_system'))}"
 
 
 def test_system_api_is_there_as_auth0_has_it(caller: Caller, system_path: str) -> None:

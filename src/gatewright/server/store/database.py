@@ -22,6 +22,7 @@ def make_engine(url: str, *, begin: str, size: int) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT,
         connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        hide_parameters=True,  # errors are logged, and customers' data has no place there
     )
 
     @event.listens_for(engine, "connect")
