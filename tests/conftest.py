@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.running import ServerProcess, caller_of
@@ -58,8 +59,13 @@ def _refuse_the_network(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def pytest_configure() -> None:
-    """Guard every socket of this process, also those of libraries."""
+    """Guard every socket of this process, also those of libraries; let made-up examples take their time."""
     sys.addaudithook(_refuse_the_network)
+    # No test is about speed: a busy machine must not fail what a quiet one passes.
+    hypothesis.settings.register_profile(
+        "quiet", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    )
+    hypothesis.settings.load_profile("quiet")
 
 
 def _skip_counts_as_failure(node_id: str) -> bool:

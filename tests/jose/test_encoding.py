@@ -194,14 +194,14 @@ def test_a_duplicate_member_is_named_escaped_and_shortened() -> None:
 
 
 def test_the_duplicate_that_is_named_is_the_one_there_is() -> None:
-    with pytest.raises(MalformedToken, match="^duplicate member 'b'$"):
+    with pytest.raises(MalformedToken, match=r"^duplicate member 'b'$"):
         parse_json(b'{"a":1,"b":2,"c":3,"b":4}')
 
 
 @pytest.mark.parametrize(("length", "shown"), [(40, "x" * 40), (41, "x" * 40 + "...")])
 def test_names_are_shown_up_to_forty_characters(length: int, shown: str) -> None:
     name = "x" * length
-    with pytest.raises(MalformedToken, match=f"^duplicate member '{re.escape(shown)}'$"):
+    with pytest.raises(MalformedToken, match=re.escape(f"duplicate member '{shown}'")):
         parse_json(f'{{"{name}":1,"{name}":2}}'.encode())
 
 

@@ -149,6 +149,18 @@ def test_key_ops_that_are_not_sign_and_verify_are_refused(key_ops: object, membe
         JWK.parse({**members["P-256"], "key_ops": key_ops})
 
 
+@pytest.mark.parametrize("key_ops", [["verify"], ["sign"], ["sign", "verify"], ["verify", "sign"]])
+@pytest.mark.parametrize("use", [{}, {"use": "sig"}])
+def test_key_ops_decide_whether_a_key_signs_or_verifies(
+    key_ops: list[str], use: dict[str, object], members: Members
+) -> None:
+    private = JWK.parse({**members["P-256"], "key_ops": key_ops, **use})
+    assert (private.can_sign, private.can_verify) == ("sign" in key_ops, "verify" in key_ops)
+    public = JWK.parse({**_public(members["P-256"]), "key_ops": key_ops, **use})
+    assert (public.can_sign, public.can_verify) == (False, "verify" in key_ops)
+    assert public.key_ops == tuple(key_ops)
+
+
 @pytest.mark.parametrize("kid", ["x" * 256, 1, None, ["a"], {}, True, "\ud800", "a\udfff"])
 def test_kid_that_is_no_sound_text_of_255_characters_is_refused(kid: object, members: Members) -> None:
     with pytest.raises(InvalidKey, match="kid"):
@@ -222,6 +234,11 @@ def test_a_kid_beyond_255_characters_is_a_mistake_of_the_program() -> None:
         JWK.generate("HS256", kid="x" * 256)
     with pytest.raises(ValueError, match="kid"):
         JWK.symmetric(b"x" * 32, alg="HS256", kid="x" * 256)
+
+
+def test_a_kid_of_255_characters_is_kept() -> None:
+    assert JWK.generate("HS256", kid="x" * 255).kid == "x" * 255
+    assert JWK.symmetric(b"x" * 32, alg="HS256", kid="x" * 255).kid == "x" * 255
 
 
 def test_a_secret_has_no_kid_unless_given() -> None:

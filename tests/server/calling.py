@@ -6,18 +6,21 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.running import bearer
+from tests.running import Caller, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
 
-    from tests.running import Caller
-
 AUDIENCE = "https://blog.example/api"
 ABSENT = object()
 """A member with this value is left out."""
+
+
+def renewed(caller: Caller) -> Caller:
+    """The same caller, who takes a new management token: the old one may be of a key that was revoked."""
+    return Caller(caller.issuer, caller.operator, caller.http)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 invented = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 """Enough for a run of the tests; the same examples each time, so that a failure comes again."""
+
+invented_for_each = settings(invented, max_examples=30)
+"""For a test that has many parameters already."""
 
 texts = st.text(max_size=20) | st.sampled_from(["", " ", "\x00", "%", "../", "\U0001f511"])
 json_values = st.recursive(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.running import Caller
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def events_of(caller: Caller) -> Callable[..., list[dict[str, Any]]]:
     """`events_of(answer)` are the log events of the request that got this answer."""
 

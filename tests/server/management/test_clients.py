@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.running import Application
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -279,73 +277,6 @@ def api(caller: Caller) -> str:
     identifier = "urn:clients"
     caller.manage("POST", "resource-servers", json={"identifier": identifier})
     return identifier
-
-
-def secret_works(caller: Caller, client_id: str, secret: str, api: str) -> bool:
-    status = caller.ask_token(Application(client_id, secret), api).status_code
-    assert status in {200, 401}
-    return status == 200
-
-
-def test_rotated_secret_ends_at_once(caller: Caller, api: str) -> None:
-    application = caller.application("x")
-    caller.authorize(application, api)
-    assert secret_works(caller, application.client_id, application.client_secret, api)
-
-    answer = caller.manage("POST", f"clients/{application.client_id}/rotate-secret")
-
-    fresh = answer.json()["client_secret"]
-    assert answer.status_code == 200
-    assert list(answer.json()) == [
-        *[
-            name
-            for name in RECORDED_ORDER
-            if name not in {"encrypted", "grant_types", "custom_login_page_on"}
-        ],
-        "app_type",
-        "grant_types",
-        "custom_login_page_on",
-    ]
-    assert fresh != application.client_secret
-    assert re.fullmatch("[A-Za-z0-9_-]{64}", fresh)
-    assert secret_works(caller, application.client_id, fresh, api)
-    assert not secret_works(caller, application.client_id, application.client_secret, api)
-
-
-def test_secret_set_by_hand_replaces_the_old_one(caller: Caller, api: str) -> None:
-    application = caller.application("x")
-    caller.authorize(application, api)
-
-    changed = caller.update(f"clients/{application.client_id}", client_secret="sixteen letters!")
-
-    assert changed["client_secret"] == "sixteen letters!"
-    assert secret_works(caller, application.client_id, "sixteen letters!", api)
-    assert not secret_works(caller, application.client_id, application.client_secret, api)
-
-
-@pytest.mark.parametrize("secret", ["s" * 15, "s" * 513, "", None, 7])
-def test_secret_too_short_or_too_long_is_refused(caller: Caller, secret: object) -> None:
-    application = caller.application("x")
-
-    answer = caller.manage("PATCH", f"clients/{application.client_id}", json={"client_secret": secret})
-
-    assert answer.status_code == 400
-    assert answer.json()["message"].endswith("on property client_secret.")
-
-
-def test_client_with_keys_shows_no_secret_until_it_goes_back(caller: Caller) -> None:
-    made = caller.create("clients", name="x")
-    path = f"clients/{made['client_id']}"
-    methods = {"private_key_jwt": {"credentials": [{"id": "cred_x"}]}}
-
-    with_keys = caller.update(path, client_authentication_methods=methods, token_endpoint_auth_method=None)
-    back = caller.update(
-        path, client_authentication_methods=None, token_endpoint_auth_method="client_secret_post"
-    )
-
-    assert "client_secret" not in with_keys
-    assert with_keys["client_authentication_methods"] == methods
-    assert back["client_secret"] == made["client_secret"]
 
 
 def test_deleting_takes_the_grants_along(caller: Caller, api: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.running import bearer
-from tests.server.inventing import invented
+from tests.server.inventing import invented_for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def test_system_api_is_found_by_its_identifier(caller: Caller) -> None:
         assert answer.json()["is_system"] is True
 
 
-@invented
+@invented_for_each
 @given(identifier=any_text.filter(lambda text: "\n" not in text))
 def test_any_identifier_is_made_found_and_deleted(
     caller: Caller, call: Callable[[str, str], Answer], identifier: str

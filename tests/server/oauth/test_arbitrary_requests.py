@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.server.inventing import header_values, invented, json_values, texts
+from tests.server.inventing import header_values, invented, invented_for_each, json_values, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def test_any_form_is_refused(caller: Caller, members: dict[str, bytes]) -> None:
     refused(post(caller, body.encode(), {"Content-Type": FORM}))
 
 
-@invented
+@invented_for_each
 @given(value=header_values)
 @example(value=b"Basic \xff")
 @example(value=b"Basic")
