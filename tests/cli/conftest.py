@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gatewright.cli import main
+from tests.running import ServerProcess, caller_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.running import ServerProcess
+    from tests.running import Caller
 
     Cli = Callable[..., "Ran"]
 
@@ -27,7 +28,7 @@ class Ran:
     err: str
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON of whatever shape
         """What it printed for programs."""
         return json.loads(self.out)
 
@@ -35,6 +36,20 @@ class Ran:
     def rows(self) -> list[str]:
         """The lines of its table, without the headings."""
         return self.out.splitlines()[1:]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for all files here: each test makes what it looks at, under names of its own."""
+    with ServerProcess(tmp_path_factory.mktemp("cli") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def caller(server: ServerProcess) -> Iterator[Caller]:
+    """Calls `server` with the credentials of its command line."""
+    with caller_of(server.issuer, server.credentials()) as caller:
+        yield caller
 
 
 @pytest.fixture

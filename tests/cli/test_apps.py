@@ -28,6 +28,7 @@ def test_secret_is_shown_only_when_asked_for(
         ("apps", "rotate-secret", reader.client_id, "--force"),
         ("apps", "show", reader.client_id),
     ]
+    secret = reader.client_secret
     for words in commands:
         ran = cli(*words, *more)
         secret = caller.manage("GET", f"clients/{reader.client_id}").json()["client_secret"]
@@ -46,10 +47,13 @@ def test_new_application_shows_its_secret_only_when_asked_for(
 
     hidden = cli("apps", "create", "Hidden", *more)
     assert newest_secret() not in hidden.out + hidden.err
-    assert newest_secret() in cli("apps", "create", "Revealed", "-r", *more).out
+    revealed = cli("apps", "create", "Revealed", "-r", *more)
+    assert newest_secret() in revealed.out
 
 
-def test_looking_without_revealing_is_no_logged_secret_read(cli: Cli, caller: Caller, reader: Application) -> None:
+def test_looking_without_revealing_is_no_logged_secret_read(
+    cli: Cli, caller: Caller, reader: Application
+) -> None:
     def reads() -> int:
         return len(caller.manage("GET", "logs", params={"q": "type:mgmt_api_read", "per_page": 100}).json())
 

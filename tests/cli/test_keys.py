@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.running import ServerProcess, caller_of
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import Cli
     from tests.running import Caller
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server of this file alone: revoking a key ends the tokens of everybody."""
+    with ServerProcess(tmp_path_factory.mktemp("keys") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def caller(server: ServerProcess) -> Iterator[Caller]:
+    with caller_of(server.issuer, server.credentials()) as caller:
+        yield caller
 
 
 def states(cli: Cli) -> dict[str, str]:

@@ -129,7 +129,7 @@ def test_call_of_what_is_no_url_is_wrong_usage(cli: Cli) -> None:
     assert cli("call", "file:///etc/passwd", "--api", API).code == 2
 
 
-@pytest.mark.parametrize("identifier", ["urn:plain", "it's $(touch hacked) `x` \"y\"; z"])
+@pytest.mark.parametrize("identifier", ["urn:plain", 'it\'s $(touch hacked) `x` "y"; z'])
 def test_env_lines_survive_the_shell(cli: Cli, caller: Caller, identifier: str) -> None:
     caller.create("resource-servers", identifier=identifier, signing_alg="RS256")
     lines = cli("env", "--api", identifier).out

@@ -170,6 +170,7 @@ def _example_settings(examples: int) -> settings:
 SEEDS = st.integers(0, 2**64)
 
 
+@pytest.mark.slow
 def test_no_altered_token_is_accepted(arena: Arena, record_property: Callable[[str, object], None]) -> None:
     count: Counter[str] = Counter()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from gatewright.server.app import RunningServer, start
 from gatewright.server.settings import Settings
@@ -82,5 +82,19 @@ def wire(running: RunningServer) -> Wire:
 @pytest.fixture
 def lines() -> Iterator[Sequence[Mapping[str, Any]]]:
     """The log lines that the server writes during a test."""
-    with structlog.testing.capture_logs() as captured:
-        yield captured
+    captured: list[Mapping[str, Any]] = []
+
+    class Capture(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            about = {"event": record.getMessage(), "log_level": record.levelname.lower()}
+            captured.append(vars(record) | about)
+
+    logger, handler = logging.getLogger("gatewright.server"), Capture()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    yield captured
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = propagate

@@ -8,25 +8,30 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gatewright.server.app import build, close
+from gatewright.server.bootstrap import open_store
 from gatewright.server.errors import StartupError
 from gatewright.server.sealing import generate_master_key
 from gatewright.server.settings import Secret, Settings
 from gatewright.server.system_api import SCOPES
-from tests.databases import policy_of
+from tests.databases import insert, policy_of
+from tests.records import application
 from tests.running import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gatewright.server.context import Server
+    from gatewright.server.store import Store
 
 
 @pytest.fixture
@@ -303,6 +308,24 @@ def test_no_half_written_file_stays_behind(folder: Path, used: Settings) -> None
     before = contents(folder)
     refusal(used)
     assert contents(folder) == before
+
+
+def test_stores_opened_at_once_in_an_empty_folder_have_one_master_key(tmp_path: Path) -> None:
+    for turn in range(10):
+        settings = Settings.load({}, data=tmp_path / str(turn))
+        together = Barrier(4)
+
+        def opened(settings: Settings = settings, together: Barrier = together) -> Store:
+            together.wait()
+            return open_store(settings)
+
+        with ThreadPoolExecutor(4) as threads:
+            stores = [opening.result() for opening in [threads.submit(opened) for _ in range(4)]]
+        client = application()
+        insert(stores[0], client)
+        assert [store.read(lambda tx: tx.clients.find()) for store in stores] == [[client]] * 4
+        for store in stores:
+            store.close()
 
 
 FIRST_START = """

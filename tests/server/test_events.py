@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import time
@@ -12,12 +13,16 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DatabaseError
 
 from gatewright.server import events
+from gatewright.server.app import start
+from gatewright.server.bootstrap import open_store
 from gatewright.server.errors import StoreUnavailable
 from gatewright.server.events import Caller, EventLog, Source, iso_time, log_event, new_log_id
 from gatewright.server.model import EventType, LogEvent
+from gatewright.server.settings import Settings
 from gatewright.server.store import Page
 from tests.databases import Database
 from tests.records import NOW, event
+from tests.running import caller_of, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,10 +116,23 @@ def test_recording_from_many_threads_loses_nothing(store: Store, log: EventLog) 
     assert len(written(store)) == 2000
 
 
+@pytest.mark.usefixtures("_patient")
+def test_a_server_that_stops_writes_the_events_of_its_last_requests(tmp_path: Path) -> None:
+    settings = Settings.load({}, data=tmp_path / "data", listen=f"localhost:{free_port()}")
+    with start(settings) as server:
+        credentials = json.loads((settings.data / "cli.json").read_text())
+        with caller_of(server.issuer, credentials) as caller:
+            caller.token(caller.operator, settings.management_audience)
+    again = open_store(settings)
+    [happened] = written(again)
+    again.close()
+    assert (happened.type.value, happened.client_id) == ("seccft", credentials["client_id"])
+
+
 @pytest.fixture
 def blocker(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     """A foreign program that holds the database's write lock, for which stores wait a moment only."""
-    monkeypatch.setattr("gatewright.server.store.database.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("gatewright.server.store.database.BUSY_TIMEOUT", 0.1)
     database.open()
     connection = sqlite3.connect(str(make_url(database.url).database), isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
@@ -129,11 +147,14 @@ def test_while_the_database_is_away_nothing_is_lost_and_the_order_is_kept(
     store = database.opened[0]
     log = EventLog(store)
     happened = [event(NOW + number) for number in range(6)]
-    for each in happened:
-        log.record(each)
-        with pytest.raises(StoreUnavailable):
-            log.flush()
-    assert [log._buffer[number] for number in range(6)] == happened  # noqa: SLF001 - the order in which they wait
+    with ThreadPoolExecutor(1) as threads:
+        for first, second in zip(happened[::2], happened[1::2], strict=True):
+            log.record(first)
+            flushing = threads.submit(log.flush)
+            log.record(second)  # while the first one is tried to be written, most of the time
+            with pytest.raises(StoreUnavailable):
+                flushing.result()
+    assert list(log._buffer) == happened  # noqa: SLF001 - the order in which they wait
     blocker.execute("ROLLBACK")
     log.flush()
     assert written(store) == happened
@@ -211,7 +232,7 @@ def test_a_log_id_is_56_digits_that_start_with_900_and_the_date() -> None:
 
 
 def test_log_ids_sort_by_time_and_within_a_moment_by_origin() -> None:
-    dates = [0.0, 1.0, NOW - 0.000_001, NOW, NOW, NOW, NOW + 0.000_001, NOW + 0.5, NOW + 86400]
+    dates = [0.0, 1.0, NOW - 0.000_001, *[NOW] * 20, NOW + 0.000_001, NOW + 0.5, NOW + 86400]
     ids = [new_log_id(date) for date in dates]
     assert ids == sorted(ids)
 

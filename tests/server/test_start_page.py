@@ -95,6 +95,24 @@ def test_nothing_of_the_request_is_on_the_page(page: str, wire: Wire, host: str)
     assert "evil" not in str(answer.headers)
 
 
+@pytest.mark.parametrize("path", ["health/live", "health/ready"])
+def test_health_is_told_and_never_kept(caller: Caller, path: str) -> None:
+    answer = caller.http.get(path)
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "health/live", "health/ready", ".well-known/jwks.json", ".well-known/openid-configuration", "nope"],
+)
+def test_every_page_has_a_request_id_of_its_own(caller: Caller, path: str) -> None:
+    first, second = (caller.http.get(path).headers["X-Request-Id"] for _ in range(2))
+
+    assert first != second
+
+
 def test_head_answers_without_a_page(caller: Caller) -> None:
     answer = caller.http.head("")
 

@@ -45,7 +45,7 @@ def serve(
 
     _end_on_sigterm()
     settings = _settings(
-        config, listen=listen, issuer=issuer, data=_folder(data), database=database, workers=workers
+        config, listen=listen, issuer=issuer, data=chosen_folder(data), database=database, workers=workers
     )
     try:
         run(settings, ready=lambda: _say_where(settings))
@@ -89,7 +89,8 @@ def _settings(config: Path | None, **overrides: object) -> "Settings":
         raise Failure("The settings are not usable.", *error.faults, code=ExitCode.INVALID_INPUT) from error
 
 
-def _folder(given: Path | None) -> Path | None:
+def chosen_folder(given: Path | None) -> Path | None:
+    """The data folder of `serve`: the flag, else GATEWRIGHT_DATA, else what the server's settings say."""
     # The server's own variable is more precise than the one shared with the other commands.
     if given is not None or "GATEWRIGHT_SERVER_DATA" in os.environ:
         return given

@@ -128,12 +128,11 @@ class LogLines(logging.Handler):
         """One record. The guard's own lines are left out: the feed has its decisions first hand."""
         if record.name.startswith("gatewright.guard"):
             return
-        facts = record.msg
-        if isinstance(facts, dict) and facts.get("event") == "request":
-            self._feed.server_request(facts)
+        said = record.getMessage()
+        if said == "request":
+            self._feed.server_request(vars(record))
         elif record.levelno >= logging.WARNING:
-            said = facts.get("event") if isinstance(facts, dict) else record.getMessage()
-            self._feed.console.print(Text(f"{record.name}: {_safe(str(said))}", style="red"), soft_wrap=True)
+            self._feed.console.print(Text(f"{record.name}: {_safe(said)}", style="red"), soft_wrap=True)
 
 
 def _reason(refusal: Denied) -> str:

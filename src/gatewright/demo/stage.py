@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import uvicorn
 from rich.console import Console
 from starlette.types import ASGIApp
 
+from gatewright.demo.exchange import NoAnswer, Request
 from gatewright.demo.feed import Feed, LogLines
 from gatewright.demo.narrator import Narrator
 from gatewright.demo.walk import AUDIENCE
@@ -86,18 +88,21 @@ def open_stage(folder: Path, console: Console, build: Build) -> Iterator[Stage]:
 
 def _require_unused(folder: Path) -> None:
     """A second server on the folder would take the command line away from the first."""
-    from gatewright.cli.http import Unreachable, send  # noqa: PLC0415 - the packages know each other lazily
     from gatewright.server.errors import StartupError  # noqa: PLC0415 - as in open_stage
 
     try:
-        issuer = json.loads((folder / "cli.json").read_text(encoding="utf-8"))["issuer"]
-        send("GET", f"{issuer}health/live", timeout=2)
-    except (OSError, ValueError, KeyError, TypeError, Unreachable):
+        known = json.loads((folder / "cli.json").read_text(encoding="utf-8"))
+        issuer = str(known.pop("issuer"))
+        asked = {**known, "audience": f"{issuer}api/v2/", "grant_type": "client_credentials"}
+        answer = Request("POST", f"{issuer}oauth/token", members=asked).send()
+    except (OSError, ValueError, KeyError, AttributeError, NoAnswer):
         return
-    raise StartupError(
-        f"A server answers at {issuer} already, for the data folder {folder}. Stop it with Ctrl-C first, "
-        "or give this one a folder of its own: gatewright demo --data DIR"
-    )
+    # Another server may have the port by now; only this folder's knows the credentials.
+    if answer.status == HTTPStatus.OK:
+        raise StartupError(
+            f"A server answers at {issuer} already, for the data folder {folder}. Stop it with Ctrl-C "
+            "first, or give this one a folder of its own: gatewright demo --data DIR"
+        )
 
 
 def _settings(folder: Path, port: int) -> "Settings":

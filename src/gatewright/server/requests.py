@@ -4,11 +4,11 @@ The doors differ in what they accept and in the format of their errors; that sta
 """
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Mapping
 
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +21,8 @@ from gatewright.server.events import Caller
 MANAGEMENT_PATH = "/api/v2"
 LONGEST_USER_AGENT = 512
 
-logger = structlog.get_logger("gatewright.server")
+# The standard library's, so that a program which embeds the server decides how lines look.
+logger = logging.getLogger("gatewright.server")
 
 
 class RequestFrame:
@@ -53,23 +54,15 @@ class RequestFrame:
         except ClientDisconnect:
             facts["note"] = "the client went away"
         except Exception:
-            logger.exception(
-                "request failed", request_id=request_id, method=scope["method"], path=scope["path"]
-            )
+            about = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+            logger.exception("request failed", extra=about)
             if status:
                 raise  # the answer has begun; only breaking the connection tells the client
             await unknown_failure(scope["path"], request_id)(scope, receive, send_with_id)
         finally:
             milliseconds = round((time.perf_counter() - begun) * 1000, 2)
-            logger.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                ms=milliseconds,
-                request_id=request_id,
-                **facts,
-            )
+            line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+            logger.info("request", extra={**line, "request_id": request_id, **facts})
 
 
 def note(request: Request, **facts: object) -> None:

@@ -108,6 +108,7 @@ def test_change_leaves_exactly_one_event(
     (event,) = events_of(answer)
     assert (event["type"], event["description"]) == ("sapi", description)
     assert event["client_id"] == caller.operator.client_id
+    assert event["client_name"] == "Gatewright CLI"
     assert event["details"]["request"] == {"method": method.lower(), "path": f"/api/v2/{path}"}
     assert event["ip"] in {"127.0.0.1", "::1"}
 

@@ -100,6 +100,7 @@ def test_secret_that_is_read_leaves_an_event(
 
     assert event["type"] == "mgmt_api_read"
     assert event["client_id"] == caller.operator.client_id
+    assert event["client_name"] == "Gatewright CLI"
     assert event["details"]["request"] == {"method": "get", "path": f"/api/v2/{address}"}
 
 

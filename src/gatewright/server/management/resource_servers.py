@@ -154,10 +154,10 @@ def list_all(call: Call) -> object:
 def update(call: Call) -> object:
     """Changes an API; permissions that go are taken from its client grants too."""
     before = _named(call)
-    if before.is_system and not call.body.keys() <= _SYSTEM_MEMBERS:
-        raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
     _check({**before.document, **call.body}, sent=call.body)
     after = call.tx.resource_servers.update(before.id, lambda item: _changed(item, call.body))
+    if before.is_system and (not call.body.keys() <= _SYSTEM_MEMBERS or _locks_out(after)):
+        raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
     call.server.keys.prepare_for(call.tx, after)
     _narrow_grants(call.tx, after, removed=set(before.scopes) - set(after.scopes))
     return rendered(call.server, after)
@@ -243,6 +243,11 @@ def _check_signing_secret(secret: str | None) -> None:
         JWK.symmetric(secret.encode(), alg="HS256")
     except JoseError as error:
         raise invalid_body(f"Not a secret: {error}", "signing_secret") from error
+
+
+def _locks_out(system: ResourceServer) -> bool:
+    """Whether nobody could get a token for the Management API any more, to take this back."""
+    return system.client_policy == "deny_all" or system.unmet_demand is not None
 
 
 def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
