@@ -158,11 +158,11 @@ def test_missing_extra_is_one_plain_sentence(package: str, words: list[str]) -> 
 
 
 def test_reader_that_has_enough_is_no_error(server: ServerProcess) -> None:
+    # `true` is gone long before the first line comes.
     ran = subprocess.run(
-        ["sh", "-c", f"{GATEWRIGHT} apis list --json --data {server.data} | head -c 1"],
+        ["sh", "-c", f"{GATEWRIGHT} apis list --data {server.data} | true"],
         capture_output=True, text=True, check=False, env=environment(), timeout=60,
     )  # fmt: skip
-    assert ran.stdout == "["
     assert ran.stderr == ""
 
 

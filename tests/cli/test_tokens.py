@@ -74,6 +74,13 @@ def test_without_a_test_application_the_choices_are_listed(cli: Cli, caller: Cal
     assert APP in ran.err
 
 
+def test_test_application_left_of_a_deleted_api_is_not_taken(cli: Cli) -> None:
+    for _ in range(2):
+        cli("apis", "create", "Again", "-i", "urn:again")
+        assert cli("token", "--api", "urn:again").code == 0
+        cli("apis", "delete", "urn:again", "--force")
+
+
 def test_with_several_apis_one_must_be_named(cli: Cli, caller: Caller) -> None:
     caller.create("resource-servers", name="Second", identifier="urn:second")
     ran = cli("token")

@@ -301,6 +301,7 @@ def test_a_refusal_knows_its_whole_answer() -> None:
     shown = refusal(guard(), *bearer(token()), rule=all_of("a", "b"))
     assert isinstance(shown, InsufficientScope)
     assert (shown.status, shown.reason, shown.scopes) == (403, "insufficient_scope", ("a", "b"))
+    assert str(shown) == "insufficient_scope"
     assert shown.body == {
         "error": "insufficient_scope",
         "error_description": "The access token lacks a required scope",
@@ -343,6 +344,7 @@ def test_an_observer_that_fails_changes_no_decision(caplog: pytest.LogCaptureFix
         ({"nbf": NOW + 100}, "INFO", ["not_yet_valid", "100 s"]),
         ({"scope": "b"}, "INFO", ["insufficient_scope", 'all_of("a")', "'app'", "'b'"]),
         ({"cnf": {}}, "INFO", ["bound_token"]),
+        ({"sub": 1}, "INFO", ["bad_claim", "sub is no string"]),
     ],
 )
 def test_a_refusal_is_logged_with_what_a_developer_needs(

@@ -172,6 +172,7 @@ def test_point_at_infinity_and_coordinates_outside_the_field_are_refused(crv: st
     size = len(decode(str(public["x"])))
     _refused({**public, "x": encode(bytes(size)), "y": encode(bytes(size))})
     _refused({**public, "x": encode(CURVE_PRIMES[crv].to_bytes(size, "big"))}, "field")
+    _refused({**public, "y": encode(CURVE_PRIMES[crv].to_bytes(size, "big"))}, "field")
     _refused({**public, "y": encode(b"\xff" * size)}, "field")
 
 
@@ -188,6 +189,26 @@ def test_coordinate_of_another_length_is_refused(crv: str, name: str, members: M
     octets = decode(str(members[crv][name]))
     for wrong in (octets[:-1], octets + b"\x00", b"\x00" + octets, b""):
         _refused({**members[crv], name: encode(wrong)})
+
+
+def test_coordinate_without_its_leading_zero_is_refused() -> None:
+    # RFC 7518, section 6.2.1.2: the length is that of the field, whatever the number.
+    keys = (ec.derive_private_key(d, ec.SECP256R1()).public_key().public_numbers() for d in range(1, 5000))
+    short = next(numbers for numbers in keys if numbers.x < 2**248)
+    x, y = short.x.to_bytes(32, "big"), short.y.to_bytes(32, "big")
+    assert JWK.parse({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)}).kty == "EC"
+    _refused({"kty": "EC", "crv": "P-256", "x": encode(x[1:]), "y": encode(y)}, "32 bytes")
+
+
+def test_the_smallest_and_greatest_private_keys_are_read() -> None:
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    for d in (1, order - 1):
+        numbers = ec.derive_private_key(d, ec.SECP256R1()).public_key().public_numbers()
+        x, y = encode(numbers.x.to_bytes(32, "big")), encode(numbers.y.to_bytes(32, "big"))
+        members = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        assert JWK.parse({**members, "d": encode(d.to_bytes(32, "big"))}).is_private
+        for wrong in (0, order, order + 1):
+            _refused({**members, "d": encode(wrong.to_bytes(32, "big"))}, "range of private keys")
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def list_all(*, number: Number = None, shared: Shared = SHARED_DEFAULTS) -> None
 @app.command(
     help_epilogue=examples("gatewright apis show https://blog-api", 'gatewright apis show "Blog API"')
 )
-def show(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
+def show(api: ApiArgument, /, *, shared: Shared = SHARED_DEFAULTS) -> None:
     """Show one API."""
     _show(find_api(connect(shared.data, READS_APIS), api), as_json=shared.json)
 
@@ -130,6 +130,7 @@ def show(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
 )
 def update(
     api: ApiArgument,
+    /,
     *,
     name: Annotated[str | None, Parameter(name=["--name", "-n"])] = None,
     permissions: Permissions = None,
@@ -183,7 +184,7 @@ def delete(
 @scopes_app.command(
     name="list", alias="ls", help_epilogue=examples("gatewright apis scopes list https://blog-api")
 )
-def list_scopes(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
+def list_scopes(api: ApiArgument, /, *, shared: Shared = SHARED_DEFAULTS) -> None:
     """List the permissions that an API defines."""
     _show_scopes(find_api(connect(shared.data, READS_APIS), api), as_json=shared.json)
 
@@ -196,6 +197,7 @@ def list_scopes(api: ApiArgument, *, shared: Shared = SHARED_DEFAULTS) -> None:
 )
 def add(
     api: ApiArgument,
+    /,
     *permissions: Annotated[str, Parameter(name="SCOPE", help="`read:blog`, or `read:blog=Description`.")],
     shared: Shared = SHARED_DEFAULTS,
 ) -> None:
@@ -215,6 +217,7 @@ def add(
 )
 def remove(
     api: ApiArgument,
+    /,
     *permissions: Annotated[str, Parameter(name="SCOPE", help="The permissions to remove.")],
     force: Force = False,
     shared: Shared = SHARED_DEFAULTS,

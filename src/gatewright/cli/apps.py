@@ -87,7 +87,7 @@ def list_all(*, number: Number = None, reveal: Reveal = False, shared: Shared = 
 
 
 @app.command(help_epilogue=examples('gatewright apps show "Blog API (Test Application)" --reveal-secrets'))
-def show(application: AppArgument, *, reveal: Reveal = False, shared: Shared = SHARED_DEFAULTS) -> None:
+def show(application: AppArgument, /, *, reveal: Reveal = False, shared: Shared = SHARED_DEFAULTS) -> None:
     """Show one application."""
     server = connect(shared.data, READS_APPS, *([READS_SECRETS] * reveal))
     _show(find_app(server, application), reveal=reveal, as_json=shared.json)
@@ -116,6 +116,7 @@ def delete(
 @app.command(help_epilogue=examples("gatewright apps rotate-secret Reader --force --reveal-secrets"))
 def rotate_secret(
     application: AppArgument,
+    /,
     *,
     force: Force = False,
     reveal: Reveal = False,

@@ -46,7 +46,7 @@ app = noun("grants", purpose="Client grants: which permissions an application ha
     name="set",
     alias=["create", "update"],
     help_epilogue=examples(
-        'gatewright grants set "Blog API (Test Application)" https://blog-api --scope read:blog',
+        "gatewright grants set Reader https://blog-api --scope read:blog",
         'gatewright grants set Reader https://blog-api -s "read:blog create:blog"',
         "gatewright grants set Reader https://blog-api --none",
     ),

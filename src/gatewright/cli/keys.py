@@ -44,6 +44,7 @@ def rotate(*, shared: Shared = SHARED_DEFAULTS) -> None:
 @app.command(help_epilogue=examples("gatewright keys revoke ktaC4DWY2NT7lBqFsnVEk --force"))
 def revoke(
     kid: Annotated[str, Parameter(help="A previous key's id, as `gatewright keys list` shows it.")],
+    /,
     *,
     force: Force = False,
     shared: Shared = SHARED_DEFAULTS,

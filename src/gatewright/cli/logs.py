@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.management import Management, Record, connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared, examples, noun
-from gatewright.cli.output import console, printable, say, table, write, write_json
+from gatewright.cli.output import console, draws, printable, say, table, write, write_json
 
 READS = "read:logs"
 FAILURES = ("feccft",)
@@ -111,9 +111,8 @@ def _show_line(event: Record) -> None:
     date, kind, description, client, audience = (printable(cell) for cell in _row(event))
     line = f"{date}  {kind:<13}  {description}"
     line += "".join(f"  {extra}" for extra in (client, audience) if extra)
-    screen = console()
-    if screen.is_terminal:
-        screen.print(line, style="red" if kind in FAILURES else None, markup=False)
+    if draws():
+        console().print(line, style="red" if kind in FAILURES else None, markup=False)
     else:
         write(line)
 

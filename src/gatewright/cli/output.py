@@ -22,8 +22,18 @@ def console(*, stderr: bool = False) -> "Console":
     """A Rich console that knows NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE; made anew, as streams change."""
     from rich.console import Console  # noqa: PLC0415 - half of the commands' output needs none of it
 
-    forced = os.environ.get("CLICOLOR_FORCE", "0") not in {"", "0"} or None
-    return Console(stderr=stderr, force_terminal=forced, highlight=False, soft_wrap=True, emoji=False)
+    return Console(
+        stderr=stderr, force_terminal=_is_forced() or None, highlight=False, soft_wrap=True, emoji=False
+    )
+
+
+def draws() -> bool:
+    """Whether stdout is a terminal, or is to be treated as one; Rich, slow to load, is needed only then."""
+    return sys.stdout.isatty() or _is_forced()
+
+
+def _is_forced() -> bool:
+    return any(os.environ.get(name, "0") not in {"", "0"} for name in ("CLICOLOR_FORCE", "FORCE_COLOR"))
 
 
 def write(text: str) -> None:
@@ -70,9 +80,8 @@ def shortened(secret: str) -> str:
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows for people: drawn on a terminal, plain columns elsewhere."""
     cells = [[printable("" if cell is None else cell) for cell in row] for row in rows]
-    screen = console()
-    if screen.is_terminal:
-        _draw(screen, headings, cells)
+    if draws():
+        _draw(console(), headings, cells)
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     for row in [headings, *cells]:

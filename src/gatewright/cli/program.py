@@ -58,6 +58,7 @@ def build() -> App:
         help_format="plaintext",
         version=__version__,
         result_action="return_value",
+        default_parameter=Parameter(show_default=False),
         suppress_keyboard_interrupt=False,
     )
     for group, name, target, purpose, shown in _COMMANDS:

@@ -81,6 +81,7 @@ def token(
 
 def call(
     url: Annotated[str, Parameter(help="The endpoint to call.")],
+    /,
     *,
     method: Annotated[str | None, Parameter(name=["--method", "--request", "-X"])] = None,
     body: Annotated[str | None, Parameter(name=["--body", "--data-raw", "-d"], help="Sent as JSON.")] = None,

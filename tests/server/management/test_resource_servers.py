@@ -301,7 +301,15 @@ def test_system_api_is_there_as_auth0_has_it(caller: Caller, system_path: str) -
 
 
 @pytest.mark.parametrize(
-    "patch", [{"name": "Mine"}, {"scopes": []}, {"signing_alg": "HS256"}, {"token_lifetime": 60, "name": "x"}]
+    "patch",
+    [
+        {"name": "Mine"},
+        {"scopes": []},
+        {"signing_alg": "HS256"},
+        {"token_lifetime": 60, "name": "x"},
+        {"subject_type_authorization": {"client": {"policy": "deny_all"}}},
+        {"proof_of_possession": {"mechanism": "dpop", "required": True}},
+    ],
 )
 def test_system_api_changes_only_where_it_may(
     caller: Caller, refused: Callable[..., None], system_path: str, patch: Mapping[str, object]
