@@ -22,6 +22,7 @@ def serve(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_server_says_where_it_is_and_being_asked_to_stop_is_no_failure(
     tmp_path: Path, how: signal.Signals
 ) -> None:

@@ -575,6 +575,7 @@ def silent(request: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("asked", [ask, ask_async])
+@pytest.mark.slow
 def test_a_body_that_drips_ends_after_five_seconds_in_all(
     issuer: StubIssuer, asked: Callable[[Guard, str], str]
 ) -> None:

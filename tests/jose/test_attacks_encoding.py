@@ -160,6 +160,7 @@ def test_row_13_duplicate_members_are_refused_in_header_claims_and_sets(
 
 
 @pytest.mark.parametrize("alg", ["RS256", "EdDSA", "HS256"])
+@pytest.mark.slow
 def test_row_14_no_letter_of_a_token_can_be_changed(
     alg: str, claims: Claims, keys: Mapping[str, JWK], expectations: dict[str, Any]
 ) -> None:

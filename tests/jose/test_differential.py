@@ -205,6 +205,7 @@ def _judge_altered(altered: str, arena: Arena, count: Counter[str], *, as_bytes:
     assert not accepted, altered
 
 
+@pytest.mark.slow
 def test_what_ours_accepts_of_odd_but_signed_tokens_joserfc_reads_alike(
     arena: Arena, record_property: Callable[[str, object], None]
 ) -> None:

@@ -344,6 +344,7 @@ close(server)
 """
 
 
+@pytest.mark.slow
 def test_two_first_starts_at_once_end_with_one_key_and_one_client(
     folder: Path, settings: Settings, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_token_of_a_previous_key_is_still_accepted(caller: Caller) -> None:
         assert caller.http.get("api/v2/clients", headers=bearer(token)).status_code == 200
 
 
+@pytest.mark.slow
 def test_revoked_key_is_gone_at_once_and_its_tokens_are_refused(caller: Caller) -> None:
     token = fresh_token(caller)
     rotate(caller)
@@ -153,6 +154,7 @@ def test_revoked_key_is_gone_at_once_and_its_tokens_are_refused(caller: Caller) 
     assert not {"next", "current", "previous"} & read.keys()
 
 
+@pytest.mark.slow
 def test_revoked_key_cannot_be_brought_back(caller: Caller) -> None:
     rotate(caller)
     path = f"keys/signing/{key_in(caller, 'previous')['kid']}/revoke"

@@ -205,6 +205,7 @@ migrate(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_processes_that_migrate_at_once_all_end_well(database: Database, tmp_path: Path) -> None:
     start = tmp_path / "start"
     ready = [tmp_path / f"ready-{number}" for number in range(3)]
