@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 # Tests that continuous integration may skip: the start of a test's id, and why.
 MAY_SKIP_IN_CI: dict[str, str] = {}
 
+# Folders and files whose tests are all slow: each talks to processes of its own, or makes up many requests.
+SLOW = (
+    "tests/cli/",
+    "tests/compat/",
+    "tests/server/management/test_arbitrary_calls.py",
+    "tests/server/oauth/test_arbitrary_requests.py",
+)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
@@ -66,6 +74,14 @@ def pytest_configure() -> None:
         "quiet", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
     )
     hypothesis.settings.load_profile("quiet")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `SLOW` lists, before `-m` chooses."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
 
 
 def _skip_counts_as_failure(node_id: str) -> bool:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from gatewright import Guard
-from tests.adapters.doors import DOORS, Door
+from tests.adapters.doors import DOORS as ASYNCHRONOUS
+from tests.adapters.doors import Door
+
+# Every way in, of every framework.
+DOORS: dict[str, Callable[[Guard], Door]] = {
+    **ASYNCHRONOUS,
+}
 
 
 @pytest.fixture(params=DOORS)

@@ -12,6 +12,8 @@ import pytest
 from gatewright.cli import serving
 from tests.running import GATEWRIGHT, ServerProcess, environment, free_port
 
+pytestmark = pytest.mark.slow  # each test starts servers of its own
+
 
 def serve(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """A server that cannot start."""

@@ -20,6 +20,8 @@ from tests.running import GATEWRIGHT, environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow  # each test runs the whole demo
+
 TITLES = [
     "1  Create an API",
     "2  Guard an API with three values",
