@@ -245,8 +245,8 @@ def new_client_grant_id() -> str:
 
 
 def new_kid() -> str:
-    """21 URL-safe characters, as Auth0's."""
-    return _random(SECRET_ALPHABET, 21)
+    """21 letters and digits: as long as Auth0's, and no option on the command line, as one with a - ahead is."""
+    return _random(ID_ALPHABET, 21)
 
 
 def _random(alphabet: str, length: int) -> str:
