@@ -245,7 +245,7 @@ def new_client_grant_id() -> str:
 
 
 def new_kid() -> str:
-    """21 letters and digits: as long as Auth0's, and no option on the command line, as one with a - ahead is."""
+    """21 letters and digits, as long as Auth0's; one that began with a dash would look like an option."""
     return _random(ID_ALPHABET, 21)
 
 
