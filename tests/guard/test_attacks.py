@@ -547,7 +547,7 @@ def test_a_key_of_one_issuer_does_not_serve_another() -> None:
 
 
 @pytest.mark.parametrize("cnf", [{"jkt": "x"}, {"x5t#S256": "x"}, {}, None, "x", {"kid": "k"}])
-def test_a_token_bound_to_a_key_is_refused_as_bearer(cnf: object) -> None:
+def test_row_25_a_token_bound_to_a_key_is_refused_as_bearer_so_no_proof_is_taken(cnf: object) -> None:
     assert reason(token(cnf=cnf)) == "bound_token"
     assert reason(token(typ="at+jwt", cnf=cnf)) == "bound_token"
 

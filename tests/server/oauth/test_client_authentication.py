@@ -266,7 +266,7 @@ def test_either_method_works_whatever_the_client_was_registered_with(
 
 @pytest.mark.parametrize("assertion", ["eyJhbGciOiJub25lIn0.e30.", "x"])
 @pytest.mark.parametrize("member", ["client_assertion", "client_assertion_type"])
-def test_client_assertion_is_refused_even_beside_the_right_secret(
+def test_row_25_no_client_assertion_is_taken_so_none_can_be_replayed_even_beside_the_right_secret(
     ask: Asking, member: str, assertion: str
 ) -> None:
     answer = ask.form(**{member: assertion})
