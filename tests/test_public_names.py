@@ -49,7 +49,7 @@ def test_a_package_exports_exactly_these_names(module: str) -> None:
     assert {name for name in visible if not name.startswith("_")} <= set(package.__all__)
 
 
-@pytest.mark.parametrize("adapter", ["asgi", "starlette", "fastapi"])
+@pytest.mark.parametrize("adapter", ["asgi", "starlette", "fastapi", "wsgi", "flask", "django", "aiohttp"])
 def test_every_adapter_is_entered_by_the_same_verb(adapter: str) -> None:
     assert callable(importlib.import_module(f"gatewright.{adapter}").protect)
 

@@ -11,13 +11,12 @@ back out of `public`. What no pattern names needs a valid token; a request must 
 pattern fits it.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
+from gatewright.guard import patterns as patterns_of_paths
+from gatewright.guard.patterns import Pattern
 from gatewright.guard.rules import combine
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -29,7 +28,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 _ACCEPTED: Final = "gatewright"
 _GUARD: Final = "gatewright.guard"
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
-_PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 def protect(
@@ -46,7 +44,8 @@ def protect(
     required = [(Pattern.parse(pattern), combine(rule)) for pattern, rule in (rules or {}).items()]
 
     def rule_for(scope: Scope) -> Rule | None:
-        return combine(*(rule for pattern, rule in required if rule is not None and pattern.may_fit(scope)))
+        asked = method_and_path(scope)
+        return combine(*(rule for pattern, rule in required if rule is not None and pattern.may_fit(*asked)))
 
     return Guarded(app, guard=guard, is_public=PublicPaths(public), rule_for=rule_for)
 
@@ -117,81 +116,24 @@ async def answer(refusal: Denied, scope: Scope, receive: Receive, send: Send) ->
     await send({"type": f"{kind}.body", "body": refusal.content, "more_body": False})
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A method, or None for all, and paths: one `exact`, or all that `strict` matches."""
-
-    method: str | None
-    exact: str | None
-    strict: re.Pattern[str]
-    lenient: re.Pattern[str]
-
-    @staticmethod
-    def parse(text: str) -> "Pattern":
-        """A pattern such as `/health`, `GET /blogs/{id}` or `/static/*`.
-
-        Raises:
-            TypeError: no string.
-            ValueError: no path that starts with a slash, or a `{` or `*` out of place.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"a pattern is a string such as 'GET /blogs', not {text!r}")
-        *methods, path = text.split() or [""]
-        stem = path.removesuffix("/*")
-        literal = _PARAMETER.sub("", stem)
-        if not path.startswith("/") or set("{}*?#") & set(literal) or not _is_method(methods):
-            raise ValueError(f"{text!r} is no pattern such as '/health', 'GET /blogs/{{id}}' or '/static/*'")
-        regex = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(stem.rstrip("/")))
-        below = "/.+" if stem != path else ""
-        return Pattern(
-            method=methods[0] if methods else None,
-            exact=path if literal == path else None,
-            strict=re.compile(regex + below, re.DOTALL),
-            lenient=re.compile(regex + (below or "/?"), re.DOTALL | re.IGNORECASE),
-        )
-
-    def fits(self, scope: Scope) -> bool:
-        """Whether this request is certainly meant: what opens a door errs on the side of no."""
-        path = route_path(scope)
-        if not self._has_method(scope):
-            return False
-        if self.exact is not None:
-            return path == self.exact
-        is_plain = "%" not in path and path.removesuffix("/") == _plain(path)
-        return is_plain and self.strict.fullmatch(path) is not None
-
-    def may_fit(self, scope: Scope) -> bool:
-        """Whether this request could be meant: what closes a door errs on the side of yes."""
-        path = route_path(scope)
-        # As sent, and as an application might read it that tidies paths or decodes them again.
-        readings = dict.fromkeys((path, _plain(path), _plain(unquote(path))))
-        return self._has_method(scope) and any(self.lenient.fullmatch(reading) for reading in readings)
-
-    def _has_method(self, scope: Scope) -> bool:
-        method = scope.get("method", "GET")
-        return self.method is None or self.method == ("GET" if method == "HEAD" else method)
-
-
 class PublicPaths:
-    """The requests that need no token: those that fit a pattern and none of the patterns after a `!`.
+    """The connections that need no token, as `gatewright.guard.patterns.PublicPaths` says.
 
     Raises:
         TypeError, ValueError: as `Pattern.parse`; one string in place of several.
     """
 
     def __init__(self, patterns: Iterable[str], more: Iterable[str] = ()) -> None:
-        if isinstance(patterns, str):
-            raise TypeError(f"public is a collection such as [{patterns!r}], not one string")
-        self._open, self._closed = list[Pattern](), list[Pattern]()
-        for text in (*patterns, *more):
-            is_closed = text[:1] == "!"
-            (self._closed if is_closed else self._open).append(Pattern.parse(text[is_closed:]))
+        self._is_public = patterns_of_paths.PublicPaths(patterns, more)
 
     def __call__(self, scope: Scope) -> bool:
-        """Whether this request needs no token."""
-        if not any(pattern.fits(scope) for pattern in self._open):
-            return False
-        return not any(pattern.may_fit(scope) for pattern in self._closed)
+        """Whether this connection needs no token."""
+        return self._is_public(*method_and_path(scope))
+
+
+def method_and_path(scope: Scope) -> tuple[str, str]:
+    """What patterns look at of a connection; a handshake is a GET."""
+    return scope.get("method", "GET"), route_path(scope)
 
 
 def route_path(scope: Scope) -> str:
@@ -201,18 +143,3 @@ def route_path(scope: Scope) -> str:
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :]
     return path
-
-
-def _is_method(words: list[str]) -> bool:
-    return not words or (len(words) == 1 and words[0].isalpha() and words[0].isupper())
-
-
-def _plain(path: str) -> str:
-    """`path` as a lenient application may read it: without empty, `.` and `..` segments."""
-    segments: list[str] = []
-    for segment in path.replace("\\", "/").split("/"):
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in ("", "."):
-            segments.append(segment)
-    return "/" + "/".join(segments)

@@ -9,10 +9,16 @@ import pytest
 from gatewright import Guard
 from tests.adapters.doors import DOORS as ASYNCHRONOUS
 from tests.adapters.doors import Door
+from tests.adapters.doors_aiohttp import DOORS as AIOHTTP
+from tests.adapters.doors_django import DOORS as DJANGO
+from tests.adapters.doors_flask import DOORS as FLASK
 
 # Every way in, of every framework.
 DOORS: dict[str, Callable[[Guard], Door]] = {
     **ASYNCHRONOUS,
+    **AIOHTTP,
+    **FLASK,
+    **DJANGO,
 }
 
 

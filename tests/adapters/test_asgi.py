@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gatewright import AccessToken, all_of, claim
-from gatewright.asgi import Pattern, protect
+from gatewright.asgi import protect
+from gatewright.guard.patterns import Pattern
 from gatewright.guard.rules import Rule
 from tests.adapters.doors import Answer, exchange, http_scope
 from tests.guard.issuing import bearer, guard, token

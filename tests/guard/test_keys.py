@@ -385,6 +385,7 @@ def test_a_clock_that_is_set_back_makes_the_guard_ask_again(issuer: StubIssuer) 
     assert ask(guard, issuer.token(key("k1"))) == "entered"
     clock.forward(-HOUR)
     issuer.published = [key("k2")]
+    assert ask(guard, issuer.token(key("k1"))) == "unknown_key", "its age is a riddle, so it is not relied on"
     assert ask(guard, issuer.token(key("k2"))) == "entered"
     assert issuer.fetches == 2
     issuer.stop()
@@ -692,6 +693,22 @@ def test_a_fetch_that_answers_nonsense_is_an_outage(
         return answer
 
     assert asked(issuer.guard(fetch=fetch), issuer.token()) == "keys_unavailable"
+
+
+def test_a_fetch_of_ones_own_may_not_bring_a_huge_discovery_document(issuer: StubIssuer) -> None:
+    def fetch(url: str) -> tuple[int, dict[str, str], bytes]:
+        if url.endswith("openid-configuration"):
+            return (
+                200,
+                {},
+                b'{"issuer":"%s","jwks_uri":"https://x.example/k"}' % issuer.url.encode() + size * b" ",
+            )
+        return 200, {}, _published(issuer)
+
+    size = 0
+    assert ask(issuer.guard(fetch=fetch), issuer.token()) == "entered"
+    size = 512 * 1024
+    assert ask(issuer.guard(fetch=fetch), issuer.token()) == "keys_unavailable"
 
 
 def test_an_async_fetch_ends_at_the_deadline(issuer: StubIssuer) -> None:

@@ -1,0 +1,106 @@
+"""Patterns of requests, by method and path: which are public, and which a rule is for.
+
+A pattern is a path, with a method before it or for all of them: `/health`, `GET /blogs`, `/blogs/{id}`
+(one segment), `/static/*` (everything below). GET stands for HEAD too. Paths are those below the
+application's own root, percent-decoded once.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+_PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A method, or None for all, and paths: one `exact`, or all that `strict` matches."""
+
+    method: str | None
+    exact: str | None
+    strict: re.Pattern[str]
+    lenient: re.Pattern[str]
+
+    @staticmethod
+    def parse(text: str) -> "Pattern":
+        """A pattern such as `/health`, `GET /blogs/{id}` or `/static/*`.
+
+        Raises:
+            TypeError: no string.
+            ValueError: no path that starts with a slash, or a `{` or `*` out of place.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a pattern is a string such as 'GET /blogs', not {text!r}")
+        *methods, path = text.split() or [""]
+        stem = path.removesuffix("/*")
+        literal = _PARAMETER.sub("", stem)
+        if not path.startswith("/") or set("{}*?#") & set(literal) or not _is_method(methods):
+            raise ValueError(f"{text!r} is no pattern such as '/health', 'GET /blogs/{{id}}' or '/static/*'")
+        regex = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(stem.rstrip("/")))
+        below = "/.+" if stem != path else ""
+        return Pattern(
+            method=methods[0] if methods else None,
+            exact=path if literal == path else None,
+            strict=re.compile(regex + below, re.DOTALL),
+            lenient=re.compile(regex + (below or "/?"), re.DOTALL | re.IGNORECASE),
+        )
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether this request is certainly meant: what opens a door errs on the side of no."""
+        if not self._has_method(method):
+            return False
+        if self.exact is not None:
+            return path == self.exact
+        is_plain = "%" not in path and path.removesuffix("/") == _plain(path)
+        return is_plain and self.strict.fullmatch(path) is not None
+
+    def may_fit(self, method: str, path: str) -> bool:
+        """Whether this request could be meant: what closes a door errs on the side of yes."""
+        # As sent, and as an application might read it that tidies paths or decodes them again.
+        readings = dict.fromkeys((path, _plain(path), _plain(unquote(path))))
+        # Some frameworks take `post` for POST.
+        return self._has_method(method.upper()) and any(
+            self.lenient.fullmatch(reading) for reading in readings
+        )
+
+    def _has_method(self, method: str) -> bool:
+        return self.method is None or self.method == ("GET" if method == "HEAD" else method)
+
+
+class PublicPaths:
+    """The requests that need no token: those that fit a pattern and none of the patterns after a `!`.
+
+    Raises:
+        TypeError, ValueError: as `Pattern.parse`; one string in place of several.
+    """
+
+    def __init__(self, patterns: Iterable[str], more: Iterable[str] = ()) -> None:
+        if isinstance(patterns, str):
+            raise TypeError(f"public is a collection such as [{patterns!r}], not one string")
+        self._open, self._closed = list[Pattern](), list[Pattern]()
+        for text in (*patterns, *more):
+            is_closed = text[:1] == "!"
+            (self._closed if is_closed else self._open).append(Pattern.parse(text[is_closed:]))
+
+    def __call__(self, method: str, path: str) -> bool:
+        """Whether this request needs no token."""
+        if not any(pattern.fits(method, path) for pattern in self._open):
+            return False
+        return not any(pattern.may_fit(method, path) for pattern in self._closed)
+
+
+def _is_method(words: list[str]) -> bool:
+    return not words or (len(words) == 1 and words[0].isalpha() and words[0].isupper())
+
+
+def _plain(path: str) -> str:
+    """`path` as a lenient application may read it: without empty, `.` and `..` segments."""
+    segments: list[str] = []
+    for segment in path.replace("\\", "/").split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    return "/" + "/".join(segments)
