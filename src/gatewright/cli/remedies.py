@@ -42,11 +42,6 @@ def grant_commands(
     return [command(*words) for words in commands]
 
 
-def token_command(api: str) -> str:
-    """Takes a token."""
-    return command("token", "--api", api)
-
-
 def command(*words: str) -> str:
     """A command line, quoted for the shell."""
     return shlex.join(["gatewright", *words])

@@ -49,11 +49,6 @@ class Stage:
     narrator: Narrator
     taken: tuple[int, ...]
 
-    @property
-    def is_usual_folder(self) -> bool:
-        """Whether commands find the data folder from here by themselves."""
-        return self.folder.absolute() == Path.cwd() / FOLDER
-
     def credentials(self) -> dict[str, str]:
         """What the server left in the folder for the command line."""
         members: dict[str, str] = json.loads((self.folder / "cli.json").read_text(encoding="utf-8"))
