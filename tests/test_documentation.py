@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
+from gatewright.cli.program import build
 from tests.running import bearer, serving
 
 if TYPE_CHECKING:
@@ -69,6 +71,29 @@ def test_every_make_target_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nobody_is_sent_to_an_index_the_name_is_not_on(document: Path) -> None:
     assert not re.search(r"pip install ['\"]?gatewright", document.read_text(encoding="utf-8"))
+
+
+def commands(document: Path) -> list[list[str]]:
+    """Each `gatewright …` of the document's shell blocks, as words."""
+    blocks = "\n".join([*snippets(document, "sh"), *snippets(document, "console")]).replace("\\\n", " ")
+    lines = [line.removeprefix("$ ") for line in blocks.splitlines()]
+    command = re.compile(r"(?:^|\$\(|/)gatewright ((?:\"[^\"]*\"|[^)#|;])+)")
+    found = [words for line in lines for words in command.findall(line)]
+    return [shlex.split(words) for words in found if re.match(r"[a-z]", words)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_is_one_that_the_command_line_takes(document: Path) -> None:
+    program = build()
+
+    for words in commands(document):
+        program.parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_the_commands_of_the_readme_are_found() -> None:
+    found = {tuple(words[:2]) for words in commands(ROOT / "README.md")}
+
+    assert {("token", "--api"), ("apis", "create"), ("grants", "set"), ("logs", "tail")} <= found
 
 
 def test_every_page_is_in_an_index() -> None:

@@ -119,6 +119,13 @@ def test_wrong_usage_says_so_and_names_the_help(bare_cli: Cli, words: tuple[str,
     assert "--help" in ran.err
 
 
+def test_words_too_many_are_named(bare_cli: Cli) -> None:
+    answer = bare_cli("grants", "set", "Reader", "https://blog-api", "read:blog")
+
+    assert answer.code == ExitCode.WRONG_USAGE
+    assert "These words have no place here: read:blog." in answer.err
+
+
 def test_server_that_does_not_run_cannot_be_reached_and_the_error_says_how_to_start_it(
     bare_cli: Cli, tmp_path: Path
 ) -> None:

@@ -1,12 +1,13 @@
 """The tree of commands, and the one place where failures become words and exit codes."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Group, Parameter
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from gatewright._version import __version__
 from gatewright.cli.failures import MEANINGS, ExitCode, Failure, misuse
@@ -140,6 +141,8 @@ _COMMANDS = (
 
 
 def _sentence(error: CycloptsError) -> str:
+    if isinstance(error, UnusedCliTokensError):
+        return f"These words have no place here: {shlex.join(error.unused_tokens or ())}."
     text: Text | str = str(error)
     return str(text).strip()
 
