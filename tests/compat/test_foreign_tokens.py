@@ -52,8 +52,12 @@ def by_pyjwt(alg: str) -> Minted:
     if alg.startswith("HS"):
         key = secrets.token_bytes(64)
     elif alg.startswith("ES"):
-        curve = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}[alg]
-        key = ec.generate_private_key(curve())
+        curve: dict[str, ec.EllipticCurve] = {
+            "ES256": ec.SECP256R1(),
+            "ES384": ec.SECP384R1(),
+            "ES512": ec.SECP521R1(),
+        }
+        key = ec.generate_private_key(curve[alg])
     elif alg == "EdDSA":
         key = ed25519.Ed25519PrivateKey.generate()
     else:
