@@ -66,7 +66,6 @@ def by_pyjwt(alg: str) -> Minted:
     token = pyjwt.encode(claims(), key, algorithm=alg, headers={"kid": kid, "typ": "at+jwt"})
     exported: Any = pyjwt.get_algorithm_by_name(alg)
     public = exported.to_jwk(key if alg.startswith("HS") else key.public_key(), as_dict=True)
-    public.pop("key_ops", None)
     return token, {"keys": [public | {"kid": kid, "alg": alg, "use": "sig"}]}
 
 
