@@ -128,6 +128,16 @@ def test_opaque_token_of_a_foreign_issuer_is_refused_as_malformed(provider: Prov
     assert refusal(guard, provider.token()) == (401, "malformed")
 
 
+@pytest.mark.parametrize("audience", [AUDIENCE, "app"])
+def test_id_token_of_a_foreign_issuer_is_refused_even_where_the_api_is_called_as_the_client(
+    provider: Provider, audience: str
+) -> None:
+    answer = httpx2.get(provider.issuer + "/id-token", timeout=10)
+    assert answer.status_code == 200, answer.text
+    guard = Guard(provider.issuer, audience=audience)
+    assert refusal(guard, answer.text) == (401, "wrong_type")
+
+
 def test_a_foreign_issuer_may_rotate_and_withdraw_its_keys(tmp_path: Path) -> None:
     provider, ahead = provider_in(tmp_path), 0.0
     guard = Guard(provider.issuer, audience=AUDIENCE, now=lambda: time.time() + ahead)

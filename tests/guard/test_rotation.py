@@ -1,4 +1,4 @@
-"""Rotation and revocation of keys as three worker processes see it, and a crowd at the moment of expiry."""
+"""Rotation and revocation of keys as three worker processes see it, a crowd at expiry, a day's outage."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ REFRESH = 300.0
 """Seconds after which the keys of an issuer that says nothing of it are asked for again."""
 LIFE = 3 * REFRESH
 ROTATIONS = 100
+DAY = 86400.0
 
 Worker = subprocess.Popen[str]
 
@@ -108,3 +109,20 @@ def test_a_thousand_threads_at_expiry_cause_one_fetch() -> None:
         with ThreadPoolExecutor(crowd) as pool:
             assert all(pool.map(enters, [True] * crowd))
         assert issuer.fetches == 2, "one at the start, one at expiry"
+
+
+def test_in_an_outage_of_a_day_who_knows_the_keys_refuses_nobody_and_a_cold_start_answers_503() -> None:
+    clock = Clock()
+    with StubIssuer() as issuer:
+        warm, cold, sent = issuer.guard(now=clock), issuer.guard(now=clock), issuer.token(exp=NOW + 2 * DAY)
+        assert entered(warm, sent)
+        issuer.stop()
+        for _ in range(24 * 12):
+            clock.forward(DAY / (24 * 12))
+            assert entered(warm, sent)
+            with pytest.raises(Denied) as refusal:
+                cold.check(Request("GET", "/", bearer(sent)))
+            assert (refusal.value.status, refusal.value.reason) == (503, "keys_unavailable")
+        answer = dict(refusal.value.headers)
+        assert answer["Retry-After"] == "5"
+        assert "WWW-Authenticate" not in answer

@@ -57,4 +57,14 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   },
   scopes: ['read:blog', 'create:blog'],
 });
+// An ID token without the browser that would ask for it: signed as every other, with the provider's own code.
+provider.use(async (ctx, next) => {
+  if (ctx.path !== '/id-token') return next();
+  const client = await provider.Client.find('app');
+  ctx.oidc = new provider.OIDCContext(ctx);
+  const idToken = new provider.IdToken({ sub: 'somebody' }, { ctx, client });
+  idToken.scope = 'openid';
+  idToken.set('nonce', randomUUID());
+  ctx.body = await idToken.issue({ use: 'idtoken' });
+});
 provider.listen(Number(PORT), '127.0.0.1');
