@@ -123,6 +123,6 @@ def test_in_an_outage_of_a_day_who_knows_the_keys_refuses_nobody_and_a_cold_star
             with pytest.raises(Denied) as refusal:
                 cold.check(Request("GET", "/", bearer(sent)))
             assert (refusal.value.status, refusal.value.reason) == (503, "keys_unavailable")
-        answer = dict(refusal.value.headers)
-        assert answer["Retry-After"] == "5"
-        assert "WWW-Authenticate" not in answer
+            answer = dict(refusal.value.headers)
+            assert answer["Retry-After"] == "5"
+            assert "WWW-Authenticate" not in answer
