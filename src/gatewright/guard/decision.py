@@ -33,6 +33,7 @@ from gatewright.guard.token import AccessToken
 from gatewright.guard.verdicts import Observer, Verdict, Verdicts, logger
 from gatewright.guard.verification import Verifier
 from gatewright.guard.waiting import Script, adrive, asked, drive
+from gatewright.guard.walkthrough import Explanation, refused_early, walk
 from gatewright.jose import ALGORITHMS, jwt
 
 Revoked: TypeAlias = Callable[[AccessToken], "bool | Awaitable[bool]"]
@@ -243,6 +244,26 @@ class Guard:
             self._verdicts.record(request, refusal)
             raise
         return token
+
+    def explain(self, request: Request | str, rule: Rule | str | None = None) -> Explanation:
+        """Every check of a request, or of a bare token, in order and in plain words; nothing is recorded.
+
+        For the API's own developers: it says what was expected.
+
+        Raises:
+            TypeError, ValueError: `rule` is no rule.
+        """
+        wanted = _wanted(rule)
+        if isinstance(request, str):
+            request = Request("GET", "/", [("Authorization", f"Bearer {request}")])
+        try:
+            verdict: Verdict = drive(self._script(request, wanted, optional=False))
+        except Denied as refusal:
+            if refusal.reason in ("no_token", "bad_header"):
+                return refused_early(refusal)
+            verdict = refusal
+        words = self._words(request) or ""
+        return walk(words, verifier=self._verifier, verdict=verdict, rule=wanted, request=request)
 
     def _script(self, request: Request, rule: Rule | None, *, optional: bool) -> Script[AccessToken | None]:
         """The way of every request; raises `Denied`."""

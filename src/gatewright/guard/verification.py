@@ -61,8 +61,8 @@ class Verifier:
         try:
             signed = parse(token, algorithms=self.algorithms)
             claims = jwt.claims(signed)
-            trusted = self._known_issuer(claims) or (yield from self._tenant(claims))
-            key = yield from self._key(signed, trusted)
+            trusted = yield from known_issuer(self, claims)
+            key = yield from signing_key(self, signed, trusted)
             verified = Verified(
                 token=judge(signed, claims, key, trusted=trusted, now=self.now()),
                 trusted=trusted,
@@ -82,40 +82,52 @@ class Verifier:
         detail = detail_of(error, claims, issuers=self.issuers, trusted=trusted, now=self.now())
         return InvalidToken(error.code, realm=self.realm, detail=detail)
 
-    def _known_issuer(self, claims: Claims) -> Trusted | None:
-        url = claims.get("iss")
-        return self.issuers.get(url) if isinstance(url, str) else None
 
-    def _tenant(self, claims: Claims) -> Script[Trusted]:
-        """The issuer that the claims name, if the lookup of tenants knows it."""
-        url = claims.get("iss")
-        if self.tenants is None or not isinstance(url, str) or not may_be_issuer(url):
-            raise UntrustedIssuer("iss is not a trusted issuer")
-        found = self.tenants.remembered(url, self.now())
-        if found is not None:
-            trusted = found.trusted
-        else:
-            try:
-                said = yield asked(self.tenants.lookup, url)
-            except Exception as error:
-                detail = f"tenants raised {type(error).__name__}: {error}"
-                raise Unavailable("issuers_unavailable", realm=self.realm, detail=detail) from error
-            trusted = self.tenants.remember(url, said, self.now())
-        if trusted is None:
-            raise UntrustedIssuer("iss is not a trusted issuer")
+def known_issuer(verifier: Verifier, claims: Claims) -> Script[Trusted]:
+    """The issuer that the claims name, if it is one of those trusted or the lookup of tenants knows it.
+
+    Raises:
+        UntrustedIssuer: it is none of them.
+        Unavailable: the lookup failed.
+    """
+    url, tenants = claims.get("iss"), verifier.tenants
+    trusted = verifier.issuers.get(url) if isinstance(url, str) else None
+    if trusted is not None:
         return trusted
-
-    def _key(self, signed: jws.JWS, trusted: Trusted) -> Script[JWK]:
-        jws.check_algorithm(signed, trusted.algorithms)
-        keys, kid, alg = trusted.keys, signed.kid, signed.alg
-        key = keys.known(kid=kid, alg=alg, now=self.now())
-        if key is not None:
-            return key
+    if tenants is None or not isinstance(url, str) or not may_be_issuer(url):
+        raise UntrustedIssuer("iss is not a trusted issuer")
+    found = tenants.remembered(url, verifier.now())
+    if found is not None:
+        trusted = found.trusted
+    else:
         try:
-            found: JWK = yield Want(lambda: keys.find(kid=kid, alg=alg), lambda: keys.afind(kid=kid, alg=alg))
-        except FetchFailed as error:
-            raise KeysUnavailable(realm=self.realm, detail=str(error)) from error
-        return found
+            said = yield asked(tenants.lookup, url)
+        except Exception as error:
+            detail = f"tenants raised {type(error).__name__}: {error}"
+            raise Unavailable("issuers_unavailable", realm=verifier.realm, detail=detail) from error
+        trusted = tenants.remember(url, said, verifier.now())
+    if trusted is None:
+        raise UntrustedIssuer("iss is not a trusted issuer")
+    return trusted
+
+
+def signing_key(verifier: Verifier, signed: jws.JWS, trusted: Trusted) -> Script[JWK]:
+    """The key that the token names, if its issuer has it and the algorithm is allowed.
+
+    Raises:
+        JoseError: it has not, or it is not.
+        KeysUnavailable: nobody can tell now.
+    """
+    jws.check_algorithm(signed, trusted.algorithms)
+    keys, kid, alg = trusted.keys, signed.kid, signed.alg
+    key = keys.known(kid=kid, alg=alg, now=verifier.now())
+    if key is not None:
+        return key
+    try:
+        found: JWK = yield Want(lambda: keys.find(kid=kid, alg=alg), lambda: keys.afind(kid=kid, alg=alg))
+    except FetchFailed as error:
+        raise KeysUnavailable(realm=verifier.realm, detail=str(error)) from error
+    return found
 
 
 def parse(token: str, *, algorithms: tuple[str, ...]) -> jws.JWS:
