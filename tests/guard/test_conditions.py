@@ -77,6 +77,8 @@ def test_a_claim_may_be_nested() -> None:
         (NOW, "accepted"),
         (NOW - 330, "accepted"),
         (NOW - 331, "insufficient_user_authentication"),
+        (NOW + 29, "accepted"),
+        (NOW + 31, "insufficient_user_authentication"),
         (True, "insufficient_user_authentication"),
         ("now", "insufficient_user_authentication"),
         (None, "insufficient_user_authentication"),

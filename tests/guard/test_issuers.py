@@ -173,6 +173,18 @@ def test_a_tenant_that_left_is_refused_once_it_is_looked_up_again() -> None:
     assert reason(guard, token(exp=NOW + 9000)) == "untrusted_issuer"
 
 
+def test_a_remembered_token_of_a_tenant_that_left_is_refused_too() -> None:
+    directory, clock = Directory(Issuer(ISSUER, keys=key())), Clock()
+    guard = tenanted(directory, clock)
+    assert reason(guard, token(exp=NOW + 9000)) == "accepted"
+    clock.forward(290)
+    sent = token(exp=NOW + 9000, jti="verified shortly before the tenant is looked up again")
+    assert reason(guard, sent) == "accepted"
+    directory.known.clear()
+    clock.forward(11)
+    assert reason(guard, sent) == "untrusted_issuer"
+
+
 def test_an_unknown_tenant_is_looked_up_again_after_ten_seconds() -> None:
     directory, clock = Directory(), Clock()
     guard = tenanted(directory, clock)

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - tables of calls and options are loosely typed
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_remembered_token_of_a_key_that_was_handed_away_is_refused_at_once() -
     assert reason(door, sent) == "accepted"
     ring = JWKS([key("k2")])
     assert reason(door, sent) == "unknown_key"
+
+
+def test_a_remembered_token_is_judged_anew_when_another_key_has_taken_its_keys_name() -> None:
+    ring = JWKS([key()])
+    door = guard(keys=lambda: ring)
+    sent = token()
+    assert reason(door, sent) == "accepted"
+    ring = JWKS([dataclasses.replace(key("other"), kid="k1")])
+    assert reason(door, sent) == "bad_signature"
 
 
 def test_a_remembered_token_of_a_key_that_is_no_longer_published_is_refused() -> None:

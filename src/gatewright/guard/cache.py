@@ -13,6 +13,7 @@ from typing import Final
 from gatewright.guard.issuers import Trusted
 from gatewright.guard.token import AccessToken
 from gatewright.jose import JWK
+from gatewright.jose.jws import MAX_LENGTH
 
 LONGEST: Final = 60.0  # seconds for which a verification is remembered
 
@@ -53,7 +54,7 @@ class VerifiedTokens:
 
     def get(self, token: str, now: float) -> Verified | None:
         """What was found of `token`, if it still holds."""
-        if not self._size:
+        if not self._size or len(token) > MAX_LENGTH:
             return None
         name = _name(token)
         found = self._entries.get(name)

@@ -159,7 +159,8 @@ class Fresh:
         at = token.claims.get("auth_time")
         if not isinstance(at, int | float) or isinstance(at, bool):
             return Unmet(max_age=self.max_age)
-        is_fresh = situation.now - at <= self.max_age + situation.leeway
+        # A login that is yet to come would stay fresh until long after it.
+        is_fresh = -situation.leeway <= situation.now - at <= self.max_age + situation.leeway
         return None if is_fresh else Unmet(max_age=self.max_age)
 
     def __repr__(self) -> str:

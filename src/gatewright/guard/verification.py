@@ -54,7 +54,7 @@ class Verifier:
             Denied: it is not, or nobody can tell.
         """
         known = self.cache.get(token, self.now())
-        if known is not None:
+        if known is not None and self._still_trusts(known.trusted):
             return known
         claims: Claims = {}
         trusted: Trusted | None = None
@@ -76,6 +76,12 @@ class Verifier:
             raise self.invalid(error, claims, trusted) from error
         self.cache.put(token, verified)
         return verified
+
+    def _still_trusts(self, trusted: Trusted) -> bool:
+        if self.tenants is None or self.issuers.get(trusted.url) is trusted:
+            return True
+        found = self.tenants.remembered(trusted.url, self.now())
+        return found is not None and found.trusted is trusted
 
     def invalid(self, error: JoseError, claims: Claims, trusted: Trusted | None) -> InvalidToken:
         """The refusal of a token for `error`."""
