@@ -32,6 +32,7 @@ PUBLIC = {
         "Fetch",
         "Guard",
         "InsufficientScope",
+        "Introspection",
         "InvalidToken",
         "Issuer",
         "KeysUnavailable",

@@ -20,6 +20,7 @@ from gatewright.guard.errors import (
 )
 from gatewright.guard.extraction import cookie, query
 from gatewright.guard.fetching import Fetch
+from gatewright.guard.introspection import Introspection
 from gatewright.guard.issuers import Issuer
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
@@ -33,6 +34,7 @@ __all__ = [
     "Fetch",
     "Guard",
     "InsufficientScope",
+    "Introspection",
     "InvalidToken",
     "Issuer",
     "KeysUnavailable",

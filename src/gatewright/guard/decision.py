@@ -25,7 +25,7 @@ from gatewright.guard.errors import (
 )
 from gatewright.guard.extraction import TokenPlace
 from gatewright.guard.fetching import Fetch
-from gatewright.guard.issuers import Defaults, Issuer, Keys
+from gatewright.guard.issuers import Defaults, Issuer, Keys, Trusted
 from gatewright.guard.request import Request, bearer_token, header_values
 from gatewright.guard.rules import Rule, combine
 from gatewright.guard.tenants import Lookup, Tenants
@@ -113,6 +113,7 @@ class Guard:
         self._verifier = Verifier(
             issuers=by_url,
             tenants=None if tenants is None else Tenants(tenants, trust=defaults.trust),
+            opaque=_opaque(by_url.values()),
             algorithms=tuple(ALGORITHMS) if tenants is not None else tuple(sorted(used)),
             realm=self._audience[0],
             now=now,
@@ -275,11 +276,10 @@ class Guard:
             if header_values(request.headers, "authorization"):
                 said = "the Authorization header is of another scheme"
             raise NoToken(realm=self._audience[0], detail=said)
-        verified = yield from self._verifier.verify(words)
-        token = verified.token
+        token, trusted = yield from self._verifier.verify(words)
         if self._revoked is not None:
             yield from self._require_unrevoked(self._revoked, token)
-        self._require(request, token, rule, leeway=verified.trusted.leeway)
+        self._require(request, token, rule, leeway=trusted.leeway)
         return token
 
     def _words(self, request: Request) -> str | None:
@@ -335,6 +335,14 @@ class Guard:
             refusal = RuleNotMet(realm=realm, detail=detail)
         refusal.token = token
         return refusal
+
+
+def _opaque(issuers: Iterable[Trusted]) -> Trusted | None:
+    asked_about = [trusted for trusted in issuers if trusted.introspector is not None]
+    if len(asked_about) > 1:
+        # An opaque token does not say whose it is, and no issuer is to see another's.
+        raise ValueError("introspection can be that of one issuer only")
+    return asked_about[0] if asked_about else None
 
 
 def _entered(verdict: Verdict) -> AccessToken:

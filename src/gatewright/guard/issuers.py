@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from gatewright.guard import options
 from gatewright.guard.fetching import Fetch
+from gatewright.guard.introspection import Introspection, Introspector
 from gatewright.guard.keys import IssuerKeys
 from gatewright.guard.token import ScopeClaim
 from gatewright.jose import JWK, JWKS
@@ -31,6 +32,7 @@ class Issuer:
         scope_claim: the claim that holds the scopes, a string or a list: by default `scope`, else `scp`;
             `permissions` for Auth0 with RBAC; several names lead into nested objects, as in
             `("realm_access", "roles")`.
+        introspection: where to ask about its opaque tokens (RFC 7662); its JWTs are verified all the same.
         allow_insecure: allow plain http to another machine.
 
     Raises:
@@ -45,6 +47,7 @@ class Issuer:
     jwks_uri: str | None = None
     leeway: float | None = None
     scope_claim: ScopeClaim = None
+    introspection: Introspection | None = None
     allow_insecure: bool = False
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class Issuer:
         if self.algorithms is not None:
             given = self.keys is not None
             checked["algorithms"] = options.checked_algorithms(self.algorithms, keys_given=given)
+        if self.introspection is not None and not isinstance(self.introspection, Introspection):
+            raise TypeError("introspection is Introspection(endpoint, client_id=..., client_secret=...)")
         if self.leeway is not None:
             checked["leeway"] = options.checked_leeway(self.leeway)
         if self.jwks_uri is not None:
@@ -129,6 +134,7 @@ class Trusted:
     algorithms: tuple[str, ...]
     leeway: float
     keys: KeySource
+    introspector: Introspector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,7 @@ class Defaults:
             algorithms=algorithms,
             leeway=self.leeway if issuer.leeway is None else issuer.leeway,
             keys=self._source(issuer),
+            introspector=self._introspector(issuer),
         )
 
     def _source(self, issuer: Issuer) -> KeySource:
@@ -176,6 +183,11 @@ class Defaults:
             known = keys
             return HandedKeys(lambda: known)
         return HandedKeys(keys)
+
+    def _introspector(self, issuer: Issuer) -> Introspector | None:
+        if issuer.introspection is None:
+            return None
+        return Introspector(issuer.introspection, issuer=issuer.url, now=self.now, fetch=self.fetch)
 
 
 MOST_ISSUERS: Final = 100

@@ -5,6 +5,7 @@ the guard anywhere), key, signature, type, times, audience, binding. Each step i
 that `gatewright.guard.explanations` can tell them one by one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -12,6 +13,7 @@ from typing import Final, cast
 from gatewright.guard.cache import Verified, VerifiedTokens
 from gatewright.guard.errors import InvalidToken, KeysUnavailable, Unavailable
 from gatewright.guard.explanations import detail_of
+from gatewright.guard.introspection import Introspector
 from gatewright.guard.issuers import Trusted
 from gatewright.guard.refresh import FetchFailed
 from gatewright.guard.tenants import Tenants, may_be_issuer
@@ -27,6 +29,11 @@ Claims = dict[str, object]
 _FOREIGN_MARKS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
 
 
+_DOTS_OF_A_JWT: Final = 2
+# RFC 6750, section 2.1, within the limits of any token.
+_B64TOKEN: Final = re.compile(rf"[A-Za-z0-9._~+/-]{{1,{jws.MAX_LENGTH}}}=*")
+
+
 class BoundToken(JoseError):
     """The token is bound to a key of its holder (RFC 7800): whoever sends it as Bearer has proved nothing."""
 
@@ -37,25 +44,29 @@ class BoundToken(JoseError):
 class Verifier:
     """Verifies tokens of the issuers that it was given, or that `tenants` knows.
 
-    `algorithms` are all that any of the issuers may use.
+    `opaque` is the issuer that is asked about tokens that are no JWTs; `algorithms` are all that any of the
+    issuers may use.
     """
 
     issuers: Mapping[str, Trusted]
     tenants: Tenants | None
+    opaque: Trusted | None
     algorithms: tuple[str, ...]
     realm: str
     now: Callable[[], float]
     cache: VerifiedTokens
 
-    def verify(self, token: str) -> Script[Verified]:
-        """What can be said of `token` when everything about it is right.
+    def verify(self, token: str) -> Script[tuple[AccessToken, Trusted]]:
+        """The access token, when everything about it is right, and its issuer.
 
         Raises:
             Denied: it is not, or nobody can tell.
         """
         known = self.cache.get(token, self.now())
         if known is not None and self._still_trusts(known.trusted):
-            return known
+            return known.token, known.trusted
+        if self.opaque is not None and is_opaque(token):
+            return (yield from self._introspected(token, self.opaque))
         claims: Claims = {}
         trusted: Trusted | None = None
         try:
@@ -75,7 +86,23 @@ class Verifier:
         except JoseError as error:
             raise self.invalid(error, claims, trusted) from error
         self.cache.put(token, verified)
-        return verified
+        return verified.token, trusted
+
+    def _introspected(self, token: str, trusted: Trusted) -> Script[tuple[AccessToken, Trusted]]:
+        """An opaque token, by what its issuer says of it (RFC 7662)."""
+        introspector = cast("Introspector", trusted.introspector)
+        claims: Claims = {}
+        try:
+            known = introspector.known(token, self.now())
+            if known is None:
+                known = yield Want(lambda: introspector.find(token), lambda: introspector.afind(token))
+            claims = known
+            return judge_introspected(claims, trusted=trusted, now=self.now()), trusted
+        except FetchFailed as error:
+            detail = str(error)
+            raise Unavailable("introspection_unavailable", realm=self.realm, detail=detail) from error
+        except JoseError as error:
+            raise self.invalid(error, claims, trusted) from error
 
     def _still_trusts(self, trusted: Trusted) -> bool:
         if self.tenants is None or self.issuers.get(trusted.url) is trusted:
@@ -87,6 +114,11 @@ class Verifier:
         """The refusal of a token for `error`."""
         detail = detail_of(error, claims, issuers=self.issuers, trusted=trusted, now=self.now())
         return InvalidToken(error.code, realm=self.realm, detail=detail)
+
+
+def is_opaque(token: str) -> bool:
+    """Whether it is a sound token and no JWT: only its issuer can tell what it is."""
+    return token.count(".") != _DOTS_OF_A_JWT and _B64TOKEN.fullmatch(token) is not None
 
 
 def known_issuer(verifier: Verifier, claims: Claims) -> Script[Trusted]:
@@ -162,6 +194,22 @@ def judge(signed: jws.JWS, claims: Claims, key: JWK, *, trusted: Trusted, now: f
     token = AccessToken.from_claims(claims, scope_claim=trusted.issuer.scope_claim)
     require_unbound(claims)
     return token
+
+
+def judge_introspected(claims: Claims, *, trusted: Trusted, now: float) -> AccessToken:
+    """The access token that an issuer has called active, if all it says of it is right for this API.
+
+    Raises:
+        JoseError: it is not.
+    """
+    jwt.check_types(claims)
+    jwt.check_issuer(claims, issuer=trusted.url)
+    jwt.check_time(claims, now=now, leeway=trusted.leeway)
+    settings = trusted.issuer.introspection
+    if "aud" in claims or settings is None or settings.require_audience:
+        jwt.check_audience(claims, audience=trusted.expected)
+    require_unbound(claims)
+    return AccessToken.from_claims({"aud": [], **claims}, scope_claim=trusted.issuer.scope_claim)
 
 
 def require_access_token(signed: jws.JWS, claims: Mapping[str, object]) -> None:

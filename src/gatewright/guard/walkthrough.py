@@ -18,6 +18,7 @@ from gatewright.guard.verdicts import Verdict
 from gatewright.guard.verification import (
     Claims,
     Verifier,
+    is_opaque,
     known_issuer,
     require_access_token,
     require_unbound,
@@ -41,6 +42,8 @@ _FIXES: Final[Mapping[str, str]] = {
     "not_yet_valid": "Compare the clocks of issuer and API.",
     "wrong_audience": "Ask the token endpoint for this API's audience.",
     "bound_token": "Ask for a token that is not bound to a key: proofs are not checked yet.",
+    "inactive": "The issuer calls it inactive: take a new token.",
+    "introspection_unavailable": "Let this machine reach the introspection endpoint, with its credentials.",
     "revoked": "Take a new token.",
     "insufficient_scope": "Grant the client the missing scope, and take a new token.",
     "rule_not_met": "The claims of the token must meet the rule.",
@@ -93,7 +96,10 @@ def walk(
 ) -> Explanation:
     """All checks of `token`; `verdict` is what the guard itself has said of it."""
     found = _Found()
-    steps = list(_steps(token, verifier, found))
+    if verifier.opaque is not None and is_opaque(token):
+        steps = [_introspection(verifier.opaque, verdict, found)]
+    else:
+        steps = list(_steps(token, verifier, found))
     if rule is not None:
         steps.append(_rule_step(rule, found, request, verifier.now()))
     if isinstance(verdict, Denied) and all(step.passed is not False for step in steps):
@@ -217,6 +223,16 @@ def _binding(found: _Found) -> str | None:
         return None
     require_unbound(found.claims)
     return "a bearer token"
+
+
+def _introspection(trusted: Trusted, verdict: Verdict, found: _Found) -> Step:
+    """What the issuer has said of an opaque token: all that can be known of it."""
+    found.trusted = trusted
+    found.token = verdict.token if isinstance(verdict, Denied) else verdict
+    if found.token is None:
+        said = verdict.detail if isinstance(verdict, Denied) else ""
+        return Step("introspection", passed=False, said=said)
+    return Step("introspection", passed=True, said=f"{trusted.url} calls it active")
 
 
 def _rule_step(rule: Rule, found: _Found, request: Request, now: float) -> Step:
