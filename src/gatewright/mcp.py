@@ -327,7 +327,8 @@ async def _looked_into(receive: Receive) -> tuple[bytes, Receive]:
         seen.append(message)
         size += len(message.get("body", b""))
         more = bool(message.get("more_body", False))
-    body = b"" if more else b"".join(message.get("body", b"") for message in seen)
+    too_long = more or size > LONGEST_MESSAGE
+    body = b"" if too_long else b"".join(message.get("body", b"") for message in seen)
     again = iter(seen)
 
     async def replayed() -> Message:

@@ -75,7 +75,8 @@ DOORS: dict[str, Callable[[Guard], Door]] = {
     "mcp streamable http": without_what_mcp_adds(
         over_asgi(custom_routes(lambda server: server.streamable_http_app(host="api.example")))
     ),
-    "mcp sse": without_what_mcp_adds(over_asgi(custom_routes(lambda server: server.sse_app(host="api.example")))),
+    "mcp sse": without_what_mcp_adds(
+        over_asgi(custom_routes(lambda server: server.sse_app(host="api.example")))
+    ),
 }
 """Every way in."""
-
