@@ -174,13 +174,13 @@ class Require:
         return document
 
     async def refuse_unguarded(
-        self, context: ServerRequestContext[Any, Any], call_next: CallNext
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
         """Middleware of the server: messages that came another way than through the guard are refused."""
         entered = _entered.get()
         if entered is None or entered[0] is not self._guard:
             raise MCPError(INVALID_REQUEST, "This server answers only behind its guard")
-        return await call_next(context)
+        return await call_next(ctx)
 
     async def _enter(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         rule = self._rule_for(scope)
@@ -294,8 +294,10 @@ def _functions_of(
     elif method == "prompts/get":
         found = [prompts.get_prompt(wanted)]
     elif method == "resources/read":
-        found = [resource for resource in resources.list_resources() if str(resource.uri) == wanted]
-        found = found or [one for one in resources.list_templates() if one.matches(wanted) is not None][:1]
+        found += [resource for resource in resources.list_resources() if str(resource.uri) == wanted]
+        # A template is asked only where no resource has the very URI, and only the first that fits.
+        fitting = [one for one in resources.list_templates() if one.matches(wanted) is not None]
+        found = found or [*fitting[:1]]
     return (function for one in found if (function := getattr(one, "fn", None)) is not None)
 
 

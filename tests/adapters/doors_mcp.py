@@ -4,6 +4,7 @@ Challenges there say more than the contract has, by the MCP specification: where
 401 which scope to ask for. The door holds them to exactly that and takes it off before it answers.
 """
 
+# ruff: noqa: ANN401 - ASGI applications of any make
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
