@@ -50,6 +50,14 @@ class Denied(Exception):
         self.reason = reason
         self.realm = realm
         self.detail = detail
+        self._more: dict[str, str] = {}
+
+    def extend_challenge(self, **parameters: str) -> None:
+        """Say more in the challenge, after what stands there: `resource_metadata` (RFC 9728, 5.1), `scope`.
+
+        A parameter that the challenge has already is not to be given again.
+        """
+        self._more.update(parameters)
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -57,7 +65,7 @@ class Denied(Exception):
         return [
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),
-            ("WWW-Authenticate", self._challenge()),
+            ("WWW-Authenticate", ", ".join([self._challenge(), *_quoted(self._more)])),
         ]
 
     @property
@@ -192,5 +200,8 @@ class KeysUnavailable(Unavailable):
 
 
 def _challenge(**parameters: str) -> str:
-    quoted = (f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
-    return "Bearer " + ", ".join(quoted)
+    return "Bearer " + ", ".join(_quoted(parameters))
+
+
+def _quoted(parameters: Mapping[str, str]) -> list[str]:
+    return [f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items()]
