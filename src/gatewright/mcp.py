@@ -164,7 +164,7 @@ class Require:
         scopes = dict.fromkeys(scope for rule in rules for way in alternatives(rule) for scope in way)
         document: dict[str, object] = {
             "resource": self._url,
-            "authorization_servers": [self._guard.issuer],
+            "authorization_servers": list(self._guard.issuers),
             "bearer_methods_supported": ["header"],
         }
         if scopes:
@@ -261,6 +261,8 @@ class Require:
             else:
                 self._guard.check(request, rule)
         except Denied as refusal:
+            if not self._guard.enforce:
+                return
             said = {**refusal.body, "scope": " ".join(getattr(refusal, "scopes", ()))}
             raise MCPError(INVALID_REQUEST, f"{refusal.description}: {said['scope']}", said) from refusal
 
