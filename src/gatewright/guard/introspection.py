@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
+from urllib.parse import quote_plus
 
 from gatewright._version import __version__
 from gatewright.guard.fetching import TIMEOUT, Answer, _hung_up_at, _opener, _read
@@ -289,8 +290,8 @@ class Introspector:
     def _no_answer(self, error: Exception, token: str) -> FetchFailed:
         text = str(error)
         # Some libraries quote the header or the body that they could not send.
-        secrets = (token, self._settings.client_secret, *self._headers["Authorization"].split(" ")[1:])
-        hidden = any(secret in text for secret in secrets) or "Basic" in text
+        secrets = (token, self._settings.client_secret)
+        hidden = "Basic" in text or any(each in text or quote_plus(each) in text for each in secrets)
         return Away(f"{self._where}: {type(error).__name__}" + ("" if hidden else f": {text[:200]}"))
 
     def _too_late(self) -> FetchFailed:
