@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -114,3 +115,23 @@ def pytest_make_collect_report(
     if report.skipped and _skip_counts_as_failure(collector.nodeid):
         _fail_instead(report)
     return report
+
+
+CONTRACT = "tests/adapters/test_contract.py::"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests of the adapters' contract ran, and over how many doors."""
+    counted: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            if report.when == "call" and report.nodeid.startswith(CONTRACT):
+                # The door comes first among the parameters: it is the fixture's.
+                door = report.nodeid.partition("[")[2].rstrip("]").partition("-")[0]
+                counted.setdefault(door, Counter())[outcome] += 1
+    if counted:
+        passed = sum(tests["passed"] for tests in counted.values())
+        failed = sum(tests["failed"] for tests in counted.values())
+        terminalreporter.write_line(
+            f"contract of the adapters: {passed} passed, {failed} failed, over {len(counted)} doors"
+        )

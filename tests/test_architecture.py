@@ -34,7 +34,9 @@ class Row:
 RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
 FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
-ADAPTERS = ("asgi", "starlette", "fastapi", "wsgi", "flask", "django", "aiohttp")
+ADAPTERS = (
+    "asgi", "starlette", "fastapi", "wsgi", "flask", "django", "rest_framework", "aiohttp", "mcp",
+)  # fmt: skip
 # How the document names them together; the larger first.
 GROUPS = {"the floor": FLOOR, "the records": RECORDS, "the adapters": ADAPTERS}
 
@@ -49,8 +51,10 @@ TABLE: dict[str, Row] = {
     "fastapi": Row(("guard", "asgi", "starlette"), ("fastapi", "starlette")),
     "wsgi": Row(("guard",)),
     "flask": Row(("guard", "wsgi"), ("flask", "werkzeug")),
-    "django": Row(("guard", "asgi"), ("django", "asgiref", "rest_framework")),
+    "django": Row(("guard", "asgi"), ("django", "asgiref")),
+    "rest_framework": Row(("guard", "django"), ("rest_framework",)),
     "aiohttp": Row(("guard",), ("aiohttp",)),
+    "mcp": Row(("guard", "asgi"), ("mcp",)),
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),

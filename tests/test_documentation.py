@@ -52,6 +52,15 @@ def test_the_guarded_api_of_the_readme_refuses_and_admits(caller: Caller) -> Non
         assert admitted.json() == {"readBlogAccess": True}
 
 
+@pytest.mark.parametrize("page", ["how-to/come-from-express.md", "reference/guard.md"])
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: str) -> None:
+    blocks = snippets(ROOT / "docs" / page, "python")
+    assert len(blocks) > 1
+    made: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, made)  # noqa: S102 - the point of the test
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file(document: Path) -> None:
     targets = LINK.findall(document.read_text(encoding="utf-8"))

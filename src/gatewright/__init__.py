@@ -6,6 +6,33 @@ module never loads: importing it costs the standard library and `cryptography`.
 """
 
 from gatewright._version import __version__
-from gatewright.guard import AccessToken, Denied, Guard, Request, all_of, any_of, claim
+from gatewright.guard import (
+    AccessToken,
+    Denied,
+    Guard,
+    Issuer,
+    Request,
+    acr,
+    all_of,
+    any_of,
+    claim,
+    fresh,
+    path,
+    where,
+)
 
-__all__ = ["AccessToken", "Denied", "Guard", "Request", "__version__", "all_of", "any_of", "claim"]
+__all__ = [
+    "AccessToken",
+    "Denied",
+    "Guard",
+    "Issuer",
+    "Request",
+    "__version__",
+    "acr",
+    "all_of",
+    "any_of",
+    "claim",
+    "fresh",
+    "path",
+    "where",
+]

@@ -24,23 +24,27 @@ from typing import Any, Final, TypeVar, cast
 from aiohttp import web
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
+from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
 from gatewright.guard.rules import combine
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ACCEPTED: Final = "access_token"
-_GUARD: Final = "gatewright.guard"
+_TOKEN: Final = "access_token"  # noqa: S105 - the name of the place
+_NOTES: Final = "gatewright"
 _MARK: Final = "__gatewright__"
 _NOTED_BEFORE: Final = set[str]()
 
 
-def protect(app: web.Application, guard: Guard, *, public: Iterable[str] = ()) -> "Require":
+def protect(
+    app: web.Application, guard: Guard, *, public: Iterable[str] = (), optional: Iterable[str] = ()
+) -> "Require":
     """Put `app` behind `guard` and give the decorator that says what a handler requires.
 
     Every route, also one that does not exist, then needs a valid token, unless its path is `public`; so
-    do the routes of sub-applications. The token is `request["access_token"]`. The decision, the
+    do the routes of sub-applications. On `optional` paths a request without one enters too, where no rule
+    stands. The token is `request["access_token"]`, None where there is none. The decision, the
     handler's rule included, is taken before anything is read of the body.
 
     Raises:
@@ -49,7 +53,7 @@ def protect(app: web.Application, guard: Guard, *, public: Iterable[str] = ()) -
     """
     if not isinstance(app, web.Application):
         raise TypeError(f"an aiohttp.web.Application can be protected, not {app!r}")
-    is_public = PublicPaths(public)
+    is_public, is_optional = PublicPaths(public), PublicPaths(optional)
 
     @web.middleware
     async def admit_first(request: web.Request, handler: Serve) -> web.StreamResponse:
@@ -57,7 +61,8 @@ def protect(app: web.Application, guard: Guard, *, public: Iterable[str] = ()) -
         path = request.rel_url.path_safe
         if not is_public(request.method, path):
             try:
-                await _admit(request, guard, combine(*_rules_of(request, guard)))
+                rule = combine(*_rules_of(request, guard))
+                await _admit(request, guard, rule, optional=is_optional(request.method, path))
             except Denied as refusal:
                 return _response(refusal)
         return await handler(request)
@@ -93,31 +98,31 @@ class Require:
         return decorate
 
 
-async def _admit(request: web.BaseRequest, guard: Guard, rule: Rule | None) -> AccessToken:
-    """The token of a request that meets `rule`, decided about once unless the rule was not known then.
+async def _admit(
+    request: web.BaseRequest, guard: Guard, rule: Rule | None, *, optional: bool = False
+) -> AccessToken | None:
+    """The token of a request that may enter, decided about once; None where it needs none.
 
     Raises:
         Denied: the request may not enter.
     """
-    asked = Request(request.method, request.path, request.raw_headers)
-    judge: object = request.get(_GUARD)
-    if judge is guard:
-        return guard.require(asked, request[_ACCEPTED], rule)
-    token = await guard.acheck(asked, rule)
-    _note(request, guard, token)
-    return token
 
+    def asked() -> Request:
+        path_params = dict(request.match_info) if isinstance(request, web.Request) else {}
+        return Request(request.method, request.path_qs, request.raw_headers, path_params)
 
-def _note(request: web.BaseRequest, guard: Guard, token: AccessToken) -> None:
-    noted = {_ACCEPTED: token, _GUARD: guard}
+    notes: dict[str, Any] = request.get(_NOTES) or {}
+    token = await aadmit(notes, guard, asked, rule, optional=optional)
+    noted = {_NOTES: notes, _TOKEN: token}
     if _NOTED_BEFORE:
         request.update(noted)
-        return
+        return token
     # aiohttp warns once in a process of keys that are plain strings; what it recommends, older ones lack.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", web.NotAppKeyWarning)
         request.update(noted)
     _NOTED_BEFORE.update(noted)
+    return token
 
 
 def _response(refusal: Denied) -> web.Response:

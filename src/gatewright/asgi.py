@@ -14,7 +14,7 @@ pattern fits it.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
+from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard import patterns as patterns_of_paths
 from gatewright.guard.patterns import Pattern
 from gatewright.guard.rules import combine
@@ -25,18 +25,22 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_ACCEPTED: Final = "gatewright"
-_GUARD: Final = "gatewright.guard"
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 
 
 def protect(
-    app: App, guard: Guard, *, rules: Mapping[str, Rule | str] | None = None, public: Iterable[str] = ()
+    app: App,
+    guard: Guard,
+    *,
+    rules: Mapping[str, Rule | str] | None = None,
+    public: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> App:
     """`app` behind `guard`, HTTP and WebSocket alike.
 
-    The token is in `scope["gatewright"]`. A refused handshake is answered as the request would be, or
-    closed with 1008 where the server cannot. Nothing is read of a refused body.
+    The token is in `scope["gatewright"]`; None on `optional` paths, which may be asked for without one. A
+    refused handshake is answered as the request would be, or closed with 1008 where the server cannot.
+    Nothing is read of a refused body.
 
     Raises:
         TypeError, ValueError: a pattern or a rule cannot be one.
@@ -45,9 +49,18 @@ def protect(
 
     def rule_for(scope: Scope) -> Rule | None:
         asked = method_and_path(scope)
-        return combine(*(rule for pattern, rule in required if rule is not None and pattern.may_fit(*asked)))
+        fitting = [(pattern, rule) for pattern, rule in required if pattern.may_fit(*asked)]
+        for pattern, _ in fitting:
+            scope["path_params"] = {**pattern.parameters(asked[1]), **scope.get("path_params", {})}
+        return combine(*(rule for _, rule in fitting if rule is not None))
 
-    return Guarded(app, guard=guard, is_public=PublicPaths(public), rule_for=rule_for)
+    return Guarded(
+        app,
+        guard=guard,
+        is_public=PublicPaths(public),
+        rule_for=rule_for,
+        is_optional=PublicPaths(optional),
+    )
 
 
 class Guarded:
@@ -60,11 +73,13 @@ class Guarded:
         guard: Guard,
         is_public: Callable[[Scope], bool],
         rule_for: Callable[[Scope], Rule | None],
+        is_optional: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
         self.app = app
         self._guard = guard
         self._is_public = is_public
         self._rule_for = rule_for
+        self._is_optional = is_optional
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -72,32 +87,46 @@ class Guarded:
             if scope["type"] != "lifespan":
                 raise ValueError(f"a connection of type {scope['type']!r} cannot be guarded")
         elif not self._is_public(scope):
+            optional = self._is_optional(scope)
             try:
-                token = await self._guard.acheck(request_of(scope), self._rule_for(scope))
+                await aadmit(scope, self._guard, self._rule_for(scope), optional=optional)
             except Denied as refusal:
                 await answer(refusal, scope, receive, send)
                 return
-            note(scope, self._guard, token)
         await self.app(scope, receive, send)
 
 
 def request_of(scope: Scope) -> Request:
     """What the guard looks at of a connection."""
-    return Request(scope.get("method", "GET"), scope["path"], scope["headers"])
+    query: bytes = scope.get("query_string") or b""
+    url = f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"]
+    return Request(scope.get("method", "GET"), url, scope["headers"], scope.get("path_params") or {})
 
 
-def note(scope: Scope, guard: Guard, token: AccessToken) -> None:
-    """Hand the token on to whatever serves the request, and remember whose decision it is."""
-    scope[_ACCEPTED] = token
-    scope[_GUARD] = guard
+def admit(scope: Scope, guard: Guard, rule: Rule | None, *, optional: bool = False) -> AccessToken | None:
+    """The token of a connection that may enter, decided about once; None where it needs none.
+
+    Raises:
+        Denied: the request may not enter.
+    """
+    token = admission.admit(scope, guard, lambda: request_of(scope), rule, optional=optional)
+    return _kept(scope, token)
+
+
+async def aadmit(
+    scope: Scope, guard: Guard, rule: Rule | None, *, optional: bool = False
+) -> AccessToken | None:
+    """As `admit`, without blocking the event loop.
+
+    Raises:
+        Denied: the request may not enter.
+    """
+    token = await admission.aadmit(scope, guard, lambda: request_of(scope), rule, optional=optional)
+    return _kept(scope, token)
+
+
+def _kept(scope: Scope, token: AccessToken | None) -> AccessToken | None:
     scope.setdefault("state", {})["access_token"] = token
-
-
-def accepted(scope: Scope, guard: Guard) -> AccessToken | None:
-    """The token of this request, if this very guard has accepted it."""
-    if scope.get(_GUARD) is not guard:
-        return None
-    token: AccessToken | None = scope.get(_ACCEPTED)
     return token
 
 

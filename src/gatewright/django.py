@@ -1,4 +1,4 @@
-"""The guard in Django and REST framework: carries requests to it and its answers back, decides nothing.
+"""The guard in Django: carries requests to it and its answers back, decides nothing.
 
 ::
 
@@ -11,6 +11,8 @@
 Every path, also one that does not exist, then needs a valid token, unless it is `public`: patterns as in
 `gatewright.asgi`, below the script prefix. The token is `request.access_token`, None on public paths.
 Middleware listed before stands outside of the guard, as that for CORS must.
+
+REST framework's own classes are in `gatewright.rest_framework`.
 
 Django reads a request's whole body before any middleware when it is served over ASGI. So that the guard
 decides first there too, put it around the application: `application = protect(get_asgi_application())`.
@@ -30,17 +32,28 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
 
-from gatewright.asgi import App, Guarded, Scope, accepted
-from gatewright.guard import AccessToken, Denied, Guard, NoToken, Request, Rule
+from gatewright.asgi import App, Guarded, Scope
+from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PublicPaths
 from gatewright.guard.rules import combine
 
 View = TypeVar("View", bound=Callable[..., Any])
-_Requirement: TypeAlias = dict[str, Rule | None]  # by method; what holds for all of them is at ""
+Requirement: TypeAlias = dict[str, Rule | None]  # by method; what holds for all of them is at ""
 
-_MARK: Final = "__gatewright__"
-_ACCEPTED: Final = "_gatewright"
-_OPTIONS: Final = frozenset({"issuer", "audience", "algorithms", "leeway", "allow_insecure_issuer"})
+MARK: Final = "__gatewright__"
+_NOTES: Final = "_gatewright"
+_OPTIONS: Final = frozenset(
+    {
+        "issuer",
+        "audience",
+        "algorithms",
+        "leeway",
+        "enforce",
+        "token_from",
+        "revoked",
+        "allow_insecure_issuer",
+    }
+)
 _ENVIRONMENT: Final[Mapping[str, object]] = {}
 
 logger = logging.getLogger("gatewright.guard")
@@ -61,7 +74,7 @@ class Middleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-        _configured()
+        configured()
 
     def __call__(self, request: Any) -> Any:  # noqa: ANN401 - Django has no types
         """One request; an awaitable of its response where the handler is async."""
@@ -69,7 +82,8 @@ class Middleware:
             return self._call_async(request)
         try:
             if not _enters_freely(request):
-                admit(request, _rule_at(*_where(request)))
+                rule, path_params = _rule_at(*_where(request))
+                admit(request, rule, path_params=path_params, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
         return _exact(self._get_response(request))
@@ -77,7 +91,8 @@ class Middleware:
     async def _call_async(self, request: Any) -> Any:  # noqa: ANN401 - as above
         try:
             if not _enters_freely(request):
-                await aadmit(request, _rule_at(*_where(request)))
+                rule, path_params = _rule_at(*_where(request))
+                await aadmit(request, rule, path_params=path_params, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
         return _exact(await self._get_response(request))
@@ -91,13 +106,20 @@ def protect(application: App) -> App:
     Raises:
         TypeError, ValueError, ImportError: the setting GATEWRIGHT cannot be right.
     """
-    guard, public = _configured()
+    known = configured()
 
     def rule_for(scope: Scope) -> Rule | None:
-        return _rule_at(*_asked(scope)) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            return None
+        rule, scope["path_params"] = _rule_at(*_asked(scope))
+        return rule
 
     return Guarded(
-        application, guard=guard, is_public=lambda scope: public(*_asked(scope)), rule_for=rule_for
+        application,
+        guard=known.guard,
+        is_public=lambda scope: known.is_public(*_asked(scope)),
+        rule_for=rule_for,
+        is_optional=lambda scope: known.is_optional(*_asked(scope)),
     )
 
 
@@ -110,7 +132,7 @@ def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], Vie
     Raises:
         TypeError, ValueError: neither a scope nor a rule; no method of HTTP; no view.
     """
-    requirement = _requirement(rules, by_method)
+    requirement = requirement_of(rules, by_method)
 
     def decorate(view: View) -> View:
         if not inspect.isclass(view):
@@ -130,87 +152,38 @@ def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], Vie
     return decorate
 
 
-class Permission:
-    """`permission_classes = [Permission("read:blog")]` in REST framework; arguments as for `require`."""
-
-    def __init__(self, *rules: Rule | str, **by_method: Rule | str) -> None:
-        setattr(self, _MARK, (_requirement(rules, by_method),))
-
-    def __call__(self) -> "Permission":
-        """The permission itself: REST framework makes an instance of each entry for each request."""
-        return self
-
-    def has_permission(self, request: Any, _: object) -> bool:  # noqa: ANN401 - REST framework's
-        """True; a refusal is raised, as an APIException that knows its answer."""
-        try:
-            admit(_request_in((request,)), _rule_in(getattr(self, _MARK), request.method))
-        except Denied as refusal:
-            raise _refused(refusal) from refusal
-        return True
-
-    def has_object_permission(self, *_: object) -> bool:
-        """True: rules are about requests."""
-        return True
-
-
-class Authentication:
-    """`authentication_classes = [Authentication]` in Django REST framework.
-
-    `request.auth` is the `AccessToken`, `request.user` a `Client`. Without a token the next class is asked.
-    """
-
-    def authenticate(self, request: Any) -> "tuple[Client, AccessToken] | None":  # noqa: ANN401 - REST framework's
-        """Who asks, and with which token; one that is not accepted raises an APIException."""
-        try:
-            token = admit(_request_in((request,)), None)
-        except NoToken:
-            return None
-        except Denied as refusal:
-            raise _refused(refusal) from refusal
-        return Client(token), token
-
-    def authenticate_header(self, _: object) -> str:
-        """The challenge of REST framework's own refusals."""
-        return dict(NoToken(realm=_configured()[0].audience[0]).headers)["WWW-Authenticate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Whoever holds an access token, in the place of Django's user: authenticated, and no row of a table."""
-
-    token: AccessToken
-    is_authenticated: bool = True
-    is_anonymous: bool = False
-    is_active: bool = True
-
-    @property
-    def pk(self) -> str | None:
-        """What tells callers apart, such as for throttling."""
-        return self.token.subject or self.token.client_id
-
-
-def admit(request: Any, rule: Rule | None) -> AccessToken:  # noqa: ANN401 - Django has no types
-    """The token of a request that was let in before, if it meets `rule`; else a decision of its own.
+def admit(
+    request: Any,  # noqa: ANN401 - Django has no types
+    rule: Rule | None,
+    *,
+    path_params: Mapping[str, object] | None = None,
+    optional: bool = False,
+) -> AccessToken | None:
+    """The token of a request that may enter, decided about once; None where it needs none.
 
     Raises:
         Denied: the request may not enter.
     """
-    guard, _ = _configured()
-    token = _accepted(request, guard)
-    seen = _seen(request)
-    return _note(
-        request, guard, guard.check(seen, rule) if token is None else guard.require(seen, token, rule)
+    guard = configured().guard
+    token = admission.admit(
+        _notes(request), guard, lambda: _seen(request, path_params), rule, optional=optional
     )
+    return _kept(request, token)
 
 
-async def aadmit(request: Any, rule: Rule | None) -> AccessToken:  # noqa: ANN401 - as above
+async def aadmit(
+    request: Any,  # noqa: ANN401 - Django has no types
+    rule: Rule | None,
+    *,
+    path_params: Mapping[str, object] | None = None,
+    optional: bool = False,
+) -> AccessToken | None:
     """As `admit`, without blocking the event loop; it raises the same."""
-    guard, _ = _configured()
-    token = _accepted(request, guard)
-    seen = _seen(request)
-    return _note(
-        request, guard, await guard.acheck(seen, rule) if token is None else guard.require(seen, token, rule)
+    guard = configured().guard
+    token = await admission.aadmit(
+        _notes(request), guard, lambda: _seen(request, path_params), rule, optional=optional
     )
+    return _kept(request, token)
 
 
 def response(refusal: Denied) -> Any:  # noqa: ANN401 - as above
@@ -219,27 +192,41 @@ def response(refusal: Denied) -> Any:  # noqa: ANN401 - as above
     return HttpResponse(refusal.content, status=refusal.status, headers=headers)
 
 
-def _read(given: Any) -> tuple[Guard, PublicPaths]:  # noqa: ANN401 - a setting may be anything
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the setting GATEWRIGHT says."""
+
+    guard: Guard
+    is_public: PublicPaths
+    is_optional: PublicPaths
+
+
+def _read(given: Any) -> Configured:  # noqa: ANN401 - a setting may be anything
     if not isinstance(given, Mapping):
         raise TypeError(f"GATEWRIGHT is a dict with 'issuer' and 'audience' or 'guard', not {given!r}")
-    options = {name: value for name, value in given.items() if name not in ("guard", "public")}
+    options = {name: value for name, value in given.items() if name not in ("guard", "public", "optional")}
     unknown = sorted(repr(name) for name in options if "guard" in given or name not in _OPTIONS)
     if unknown:
         raise ValueError(f"GATEWRIGHT has no place for {', '.join(unknown)} here")
     guard = given.get("guard")
     if "guard" not in given:
-        guard = Guard(**options) if options else Guard.from_env()
+        guard = _made(options) if options else Guard.from_env()
     elif isinstance(guard, str):
         guard = import_string(guard)
     if not isinstance(guard, Guard):
         raise TypeError(f"GATEWRIGHT['guard'] is a Guard or the dotted path of one, not {guard!r}")
-    return guard, PublicPaths(given.get("public", ()))
+    return Configured(guard, PublicPaths(given.get("public", ())), PublicPaths(given.get("optional", ())))
 
 
-_known: tuple[object, tuple[Guard, PublicPaths]] | None = None
+def _made(options: dict[str, Any]) -> Guard:
+    issuer = options.pop("issuer", ())
+    return Guard(*(issuer if isinstance(issuer, list | tuple) else (issuer,)), **options)
 
 
-def _configured() -> tuple[Guard, PublicPaths]:
+_known: tuple[object, Configured] | None = None
+
+
+def configured() -> Configured:
     """The guard and the public paths of the setting as it stands: one guard, whose caches are shared."""
     global _known  # noqa: PLW0603 - Django's settings are global too; tests exchange them
     given = getattr(settings, "GATEWRIGHT", _ENVIRONMENT)
@@ -249,14 +236,20 @@ def _configured() -> tuple[Guard, PublicPaths]:
     return known[1]
 
 
-def _requirement(rules: Iterable[Rule | str], by_method: Mapping[str, Rule | str]) -> _Requirement:
+def requirement_of(rules: Iterable[Rule | str], by_method: Mapping[str, Rule | str]) -> Requirement:
+    """Rules by method, checked.
+
+    Raises:
+        TypeError, ValueError: neither a scope nor a rule; no method of HTTP.
+    """
     for method in by_method:
         if not (method.isalpha() and method.isupper()) or method == "HEAD":
             raise ValueError(f"{method!r} is no method to name a rule after; GET stands for HEAD too")
     return {"": combine(*rules), **{method: combine(rule) for method, rule in by_method.items()}}
 
 
-def _rule_in(requirements: Iterable[_Requirement], method: str) -> Rule | None:
+def rule_in(requirements: Iterable[Requirement], method: str) -> Rule | None:
+    """What all of them require of a request with this method."""
     names = ("", "GET" if method == "HEAD" else method)
     found = (requirement.get(name) for requirement in requirements for name in names)
     return combine(*(rule for rule in found if rule is not None))
@@ -266,21 +259,21 @@ def _where(request: Any) -> tuple[str, str, object]:  # noqa: ANN401 - as above
     return request.method, request.path_info, getattr(request, "urlconf", None)
 
 
-def _rule_at(method: str, path: str, urlconf: object = None) -> Rule | None:
-    """The rule of the view that will serve a request: found as Django's own handler will find it.
+def _rule_at(method: str, path: str, urlconf: object = None) -> tuple[Rule | None, Mapping[str, object]]:
+    """The rule and the path parameters of the view that will serve a request, as Django will find it.
 
     A view checks its own rule again. So one that is not seen here is refused all the same, only later.
     """
     try:
-        view = resolve(path, urlconf).func
-        marks = (mark for place in _places(view, method) for mark in getattr(place, _MARK, ()))
-        return _rule_in(marks, method)
+        match = resolve(path, urlconf)
+        marks = (mark for place in _places(match.func, method) for mark in getattr(place, MARK, ()))
+        return rule_in(marks, method), match.kwargs
     except Resolver404:
-        return None
+        return None, {}
     except Exception:
         # Django will fall over the same request, but only for somebody with a valid token.
         logger.debug("no view could be found for a request", exc_info=True)
-        return None
+        return None, {}
 
 
 def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401 - a view of any shape
@@ -299,11 +292,11 @@ def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401 - a vie
     chooser = getattr(cls, "get_permissions", None)
     if getattr(chooser, "__module__", "").startswith("rest_framework."):
         given = getattr(view, "initkwargs", {}).get("permission_classes", cls.permission_classes)
-        yield from (permission for permission in given if isinstance(permission, Permission))
+        yield from (permission for permission in given if hasattr(permission, MARK))
 
 
 def _guarded(
-    view: Callable[..., Any], requirement: _Requirement, is_async: Callable[[object], bool]
+    view: Callable[..., Any], requirement: Requirement, is_async: Callable[[object], bool]
 ) -> Callable[..., Any]:
     async def wait(request: Any, rule: Rule | None, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
         try:
@@ -314,8 +307,8 @@ def _guarded(
 
     @functools.wraps(view)
     def enter(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
-        request = _request_in((*args, *kwargs.values()))
-        rule = _rule_in((requirement,), request.method)
+        request = request_in((*args, *kwargs.values()))
+        rule = rule_in((requirement,), request.method)
         if is_async(args[0] if args else None):
             return wait(request, rule, args, kwargs)
         try:
@@ -324,11 +317,16 @@ def _guarded(
             return response(refusal)
         return view(*args, **kwargs)
 
-    setattr(enter, _MARK, (*getattr(view, _MARK, ()), requirement))
+    setattr(enter, MARK, (*getattr(view, MARK, ()), requirement))
     return enter
 
 
-def _request_in(arguments: Iterable[object]) -> Any:  # noqa: ANN401 - Django has no types
+def request_in(arguments: Iterable[object]) -> Any:  # noqa: ANN401 - Django has no types
+    """Django's request among the arguments of a view.
+
+    Raises:
+        TypeError: there is none.
+    """
     for argument in arguments:
         inner = getattr(argument, "_request", argument)  # REST framework wraps Django's request
         if isinstance(inner, HttpRequest):
@@ -336,62 +334,50 @@ def _request_in(arguments: Iterable[object]) -> Any:  # noqa: ANN401 - Django ha
     raise TypeError("require guards views, which take a request")
 
 
-def _seen(request: Any) -> Request:  # noqa: ANN401 - as above
+def _seen(request: Any, path_params: Mapping[str, object] | None) -> Request:  # noqa: ANN401 - as above
+    if path_params is None:
+        match = getattr(request, "resolver_match", None)
+        path_params = {} if match is None else match.kwargs
     scope = getattr(request, "scope", None)
+    url = request.get_full_path()
     if scope is not None:
         # It still parts headers that were sent twice, which request.headers has joined.
-        return Request(request.method, request.path, scope["headers"])
+        return Request(request.method, url, scope["headers"], path_params)
     headers = list(request.headers.items())
     if request.META.get("HTTP_AUTHORIZATION", "").startswith(","):
         # Only a WSGI server that joined several headers, the first of them empty, makes this of them.
         headers.append(("Authorization", ""))
-    return Request(request.method, request.path, headers)
+    return Request(request.method, url, headers, path_params)
 
 
-def _accepted(request: Any, guard: Guard) -> AccessToken | None:  # noqa: ANN401 - as above
-    by, token = getattr(request, _ACCEPTED, (None, None))
-    if by is guard:
-        return cast("AccessToken", token)
+def _notes(request: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """What was decided of this request: in its scope, where `protect` may have decided before."""
     scope = getattr(request, "scope", None)
-    return None if scope is None else accepted(scope, guard)
+    notes: dict[str, Any] = request.__dict__.setdefault(_NOTES, {}) if scope is None else scope
+    return notes
 
 
-def _note(request: Any, guard: Guard, token: AccessToken) -> AccessToken:  # noqa: ANN401 - as above
-    setattr(request, _ACCEPTED, (guard, token))
+def _kept(request: Any, token: AccessToken | None) -> AccessToken | None:  # noqa: ANN401 - as above
     request.access_token = token
-    # No other site can make a browser send the header: there is no forgery to look for.
-    request.csrf_processing_done = True
+    if token is not None and "HTTP_AUTHORIZATION" in request.META:
+        # No other site can make a browser send the header: there is no forgery to look for.
+        request.csrf_processing_done = True
     return token
+
+
+def _is_optional(request: Any) -> bool:  # noqa: ANN401 - as above
+    return configured().is_optional(request.method, request.path_info)
 
 
 def _enters_freely(request: Any) -> bool:  # noqa: ANN401 - as above
     request.access_token = None
-    return _configured()[1](request.method, request.path_info)
+    return configured().is_public(request.method, request.path_info)
 
 
 def _asked(scope: Scope) -> tuple[str, str]:
     """The method, and the path that Django will resolve, cut exactly as its own handler cuts it."""
     path: str = scope["path"]
     return str(scope.get("method", "GET")).upper(), path.removeprefix(get_script_prefix(scope))
-
-
-class _Body(dict[str, str]):
-    """The body of a refusal, with the refusal itself: how it comes through REST framework's handler."""
-
-    def __init__(self, refusal: Denied) -> None:
-        super().__init__(refusal.body)
-        self.refusal = refusal
-
-
-def _refused(refusal: Denied) -> Exception:
-    from rest_framework.exceptions import APIException  # noqa: PLC0415 - only some users of Django have it
-
-    error: Any = APIException()
-    error.status_code, error.detail = refusal.status, _Body(refusal)
-    # The two names by which REST framework's handler takes headers from an exception.
-    headers = dict(refusal.headers)
-    error.auth_header, error.wait = headers.get("WWW-Authenticate"), int(headers.get("Retry-After", 0))
-    return cast("Exception", error)
 
 
 def _exact(answer: Any) -> Any:  # noqa: ANN401 - as above

@@ -22,16 +22,17 @@ from typing import Any, Final, cast
 import fastapi.routing
 from fastapi import FastAPI, Request, Response, Security, WebSocketException
 from fastapi.encoders import jsonable_encoder
-from fastapi.openapi.models import OAuth2, OAuthFlowClientCredentials, OAuthFlows
+from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowClientCredentials, OAuthFlows
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from gatewright.asgi import aadmit
 from gatewright.guard import AccessToken, Denied, Guard, Rule
 from gatewright.guard.rules import alternatives, combine
-from gatewright.starlette import RouteRules, aadmit, place, response
+from gatewright.starlette import RouteRules, place, response
 
 SCHEME: Final = "oauth2"
 """The name of the security scheme in the OpenAPI document."""
@@ -40,13 +41,16 @@ _REFUSAL: Final = "Refusal"
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 
 
-def protect(app: FastAPI, guard: Guard, *, public: Iterable[str] = ()) -> "Require":
+def protect(
+    app: FastAPI, guard: Guard, *, public: Iterable[str] = (), optional: Iterable[str] = ()
+) -> "Require":
     """Put `app` behind `guard` and give the function that says what a route requires.
 
     Every route, also one that does not exist, then needs a valid token, unless its path is `public`;
-    FastAPI's own documentation pages are, unless `public` has them with a `!`. The token is also
-    `request.state.access_token`. The decision, the route's rule included, is taken before anything is
-    read of the body. The OpenAPI document says which operations need which scopes.
+    FastAPI's own documentation pages are, unless `public` has them with a `!`. On `optional` paths a
+    request without a token enters too, where no rule stands. The token is also
+    `request.state.access_token`; None where there is none. The decision, the route's rule included, is
+    taken before anything is read of the body. The OpenAPI document says which operations need which scopes.
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
@@ -54,7 +58,9 @@ def protect(app: FastAPI, guard: Guard, *, public: Iterable[str] = ()) -> "Requi
     """
     routes = _Routes()
     rule_for = RouteRules(app, marks=_rules_of, routes=routes)
-    is_public = place(app, guard, public=public, pages=_documentation(app), rule_for=rule_for)
+    is_public = place(
+        app, guard, public=public, optional=optional, pages=_documentation(app), rule_for=rule_for
+    )
     app.add_exception_handler(Refused, _render)
     require = Require(guard)
     _document(app, require.model, is_public=is_public, routes=routes)
@@ -78,9 +84,7 @@ class Require:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        issuer = guard.issuer if guard.issuer.endswith("/") else guard.issuer + "/"
-        flow = OAuthFlowClientCredentials(tokenUrl=issuer + "oauth/token", scopes={})
-        self.model = OAuth2(flows=OAuthFlows(clientCredentials=flow))
+        self.model = _scheme(guard)
 
     def __call__(self, *rules: Rule | str) -> Any:  # noqa: ANN401 - as FastAPI's own, so that it fits defaults
         """The dependency.
@@ -93,16 +97,23 @@ class Require:
         return Security(_Requirement(self._guard, rule, self.model), scopes=ways[0] if len(ways) == 1 else ())
 
 
+def _scheme(guard: Guard) -> OAuth2 | HTTPBearer:
+    if guard.issuer is None:
+        return HTTPBearer()
+    flow = OAuthFlowClientCredentials(tokenUrl=guard.issuer.removesuffix("/") + "/oauth/token", scopes={})
+    return OAuth2(flows=OAuthFlows(clientCredentials=flow))
+
+
 class _Requirement(SecurityBase):
     """The dependency itself: the middleware has decided before, this makes sure that it has."""
 
-    def __init__(self, guard: Guard, rule: Rule | None, model: OAuth2) -> None:
+    def __init__(self, guard: Guard, rule: Rule | None, model: OAuth2 | HTTPBearer) -> None:
         self.model = model
         self.scheme_name = SCHEME
         self.rule = rule
         self._guard = guard
 
-    async def __call__(self, connection: HTTPConnection) -> AccessToken:
+    async def __call__(self, connection: HTTPConnection) -> AccessToken | None:
         try:
             return await aadmit(connection.scope, self._guard, self.rule)
         except Denied as refusal:
@@ -191,7 +202,9 @@ def _documentation(app: FastAPI) -> Iterator[str]:
                 yield f"GET {url}"
 
 
-def _document(app: FastAPI, scheme: OAuth2, *, is_public: Callable[[Scope], bool], routes: _Routes) -> None:
+def _document(
+    app: FastAPI, scheme: OAuth2 | HTTPBearer, *, is_public: Callable[[Scope], bool], routes: _Routes
+) -> None:
     """Let the OpenAPI document say what the guard asks for, whenever it is made anew."""
     generate = app.openapi
     written: list[dict[str, Any]] = []
@@ -207,7 +220,11 @@ def _document(app: FastAPI, scheme: OAuth2, *, is_public: Callable[[Scope], bool
 
 
 def _describe(
-    schema: dict[str, Any], scheme: OAuth2, *, is_public: Callable[[Scope], bool], routes: Sequence[_Found]
+    schema: dict[str, Any],
+    scheme: OAuth2 | HTTPBearer,
+    *,
+    is_public: Callable[[Scope], bool],
+    routes: Sequence[_Found],
 ) -> None:
     scopes: dict[str, str] = {}
     for _, route in routes:
@@ -221,7 +238,8 @@ def _describe(
             _describe_operation(operation, rule)
     components = schema.setdefault("components", {})
     described = jsonable_encoder(scheme, by_alias=True, exclude_none=True)
-    described["flows"]["clientCredentials"]["scopes"] = scopes
+    if isinstance(scheme, OAuth2):
+        described["flows"]["clientCredentials"]["scopes"] = scopes
     components.setdefault("securitySchemes", {})[SCHEME] = described
     components.setdefault("schemas", {})[_REFUSAL] = {
         "title": _REFUSAL,

@@ -38,7 +38,7 @@ _MARK: Final = "__gatewright__"
 def _current() -> AccessToken:
     token = token_of(request.environ)
     if token is None:
-        raise RuntimeError("this request has no access token: its path is public")
+        raise RuntimeError("this request has no access token: its path is public or optional")
     return token
 
 
@@ -46,11 +46,14 @@ current_token: AccessToken = LocalProxy(_current)  # type: ignore[assignment] # 
 """The access token of the request that is served; false in a public one, where none was looked at."""
 
 
-def protect(app: Flask, guard: Guard, *, public: Iterable[str] = ()) -> "Require":
+def protect(
+    app: Flask, guard: Guard, *, public: Iterable[str] = (), optional: Iterable[str] = ()
+) -> "Require":
     """Put `app` behind `guard` and give the decorator that says what a view requires.
 
-    Every route, also one that does not exist, then needs a valid token, unless its path is `public`. The
-    token is `current_token`, also `flask.g.access_token`. The decision, the view's rule included, is
+    Every route, also one that does not exist, then needs a valid token, unless its path is `public`; on
+    `optional` paths a request without one enters too, where no rule stands. The token is `current_token`,
+    also `flask.g.access_token`, None where there is none. The decision, the view's rule included, is
     taken before anything is read of the body.
 
     Raises:
@@ -58,7 +61,7 @@ def protect(app: Flask, guard: Guard, *, public: Iterable[str] = ()) -> "Require
     """
     if not isinstance(app, Flask):
         raise TypeError(f"a Flask application can be protected, not {app!r}")
-    is_public = PublicPaths(public)
+    is_public, is_optional = PublicPaths(public), PublicPaths(optional)
     decided = f"gatewright.flask.{id(guard)}"
     preprocess, fail = app.preprocess_request, app.handle_exception
 
@@ -67,10 +70,11 @@ def protect(app: Flask, guard: Guard, *, public: Iterable[str] = ()) -> "Require
         environ[decided] = True
         # An application context that a test holds open is shared by its requests.
         g.pop("access_token", None)
-        if is_public(*method_and_path(environ)):
+        asked = method_and_path(environ)
+        if is_public(*asked):
             return None
         try:
-            g.access_token = admit(environ, guard, combine(*_rules_of(app, guard)))
+            g.access_token = _admit(guard, combine(*_rules_of(app, guard)), optional=is_optional(*asked))
         except Denied as refusal:
             return _response(refusal)
         return None
@@ -125,6 +129,10 @@ class Require:
         return decorate
 
 
+def _admit(guard: Guard, rule: Rule | None, *, optional: bool = False) -> AccessToken | None:
+    return admit(request.environ, guard, rule, path_params=request.view_args, optional=optional)
+
+
 def _rules_of(app: Flask, guard: Guard) -> Iterator[Rule]:
     """The rules that `guard`'s own `require` has left on what will serve the request."""
     if _is_answered_by_flask():
@@ -165,7 +173,7 @@ def _mark_below(view: object, guard: Guard, rule: Rule | None) -> None:
 def _guard_blueprint(blueprint: Blueprint, guard: Guard, rule: Rule | None) -> None:
     def enter() -> Response | None:
         try:
-            g.access_token = admit(request.environ, guard, None if _is_answered_by_flask() else rule)
+            g.access_token = _admit(guard, None if _is_answered_by_flask() else rule)
         except Denied as refusal:
             return _response(refusal)
         return None
@@ -188,7 +196,7 @@ def _guarded(view: Callable[..., Any], guard: Guard, rule: Rule | None) -> Calla
         @functools.wraps(view)
         async def enter_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
             try:
-                g.access_token = await aadmit(request.environ, guard, rule)
+                g.access_token = await aadmit(request.environ, guard, rule, path_params=request.view_args)
             except Denied as refusal:
                 return _response(refusal)
             return await view(*args, **kwargs)
@@ -199,7 +207,7 @@ def _guarded(view: Callable[..., Any], guard: Guard, rule: Rule | None) -> Calla
         @functools.wraps(view)
         def enter_sync(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
             try:
-                g.access_token = admit(request.environ, guard, rule)
+                g.access_token = _admit(guard, rule)
             except Denied as refusal:
                 return _response(refusal)
             return view(*args, **kwargs)

@@ -33,12 +33,11 @@ from gatewright.asgi import (
     Receive,
     Scope,
     Send,
-    accepted,
+    aadmit,
+    admit,
     answer,
-    note,
-    request_of,
 )
-from gatewright.guard import AccessToken, Denied, Guard, Rule
+from gatewright.guard import Denied, Guard, Rule
 from gatewright.guard.rules import combine
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -48,18 +47,21 @@ _MARK: Final = "__gatewright__"
 logger = logging.getLogger("gatewright.guard")
 
 
-def protect(app: Starlette, guard: Guard, *, public: Iterable[str] = ()) -> "Require":
+def protect(
+    app: Starlette, guard: Guard, *, public: Iterable[str] = (), optional: Iterable[str] = ()
+) -> "Require":
     """Put `app` behind `guard` and give the decorator that says what a route requires.
 
-    Every route, also one that does not exist, then needs a valid token, unless its path is `public`. The
-    token is `request.state.access_token`, also `scope["gatewright"]`. The decision, the route's rule
-    included, is taken before anything is read of the body.
+    Every route, also one that does not exist, then needs a valid token, unless its path is `public`; on
+    `optional` paths a request without one enters too, where no rule stands. The token is
+    `request.state.access_token`, also `scope["gatewright"]`; None where there is none. The decision, the
+    route's rule included, is taken before anything is read of the body.
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
         RuntimeError: the application has started already.
     """
-    place(app, guard, public=public, rule_for=RouteRules(app, marks=Marks(guard)))
+    place(app, guard, public=public, optional=optional, rule_for=RouteRules(app, marks=Marks(guard)))
     return Require(guard)
 
 
@@ -68,6 +70,7 @@ def place(
     guard: Guard,
     *,
     public: Iterable[str],
+    optional: Iterable[str],
     rule_for: Callable[[Scope], Rule | None],
     pages: Iterable[str] = (),
 ) -> Callable[[Scope], bool]:
@@ -76,7 +79,9 @@ def place(
     `pages` are the framework's own, public too unless `public` closes them.
     """
     is_public = PublicPaths(public, pages)
-    app.add_middleware(Guarded, guard=guard, is_public=is_public, rule_for=rule_for)
+    app.add_middleware(
+        Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)
+    )
     return is_public
 
 
@@ -170,18 +175,23 @@ class RouteRules:
     def __call__(self, scope: Scope) -> Rule | None:
         """The rule for one connection; None where any valid token will do."""
         try:
-            return combine(*self._find(self._app, scope))
+            required: list[Rule] = []
+            for inner, rules in self._find(self._app, scope):
+                required += rules
+                # Rules may ask for them before the router has set them.
+                scope["path_params"] = inner.get("path_params", {})
+            return combine(*required)
         except Exception:
             # The router will fall over the same request, but only for somebody with a valid token.
             logger.debug("no route could be found for a request", exc_info=True)
             return None
 
-    def _find(self, app: object, scope: Scope) -> Iterator[Rule]:
+    def _find(self, app: object, scope: Scope) -> Iterator[tuple[Scope, Iterable[Rule]]]:
         for matches, route in self._routes_of(app):
             match, child_scope = matches(scope)
             if match is Match.FULL:
                 inner = {**scope, **child_scope}
-                yield from self._marks(route, inner)
+                yield inner, self._marks(route, inner)
                 mounted = getattr(route, "original_route", route)
                 if isinstance(mounted, Mount | Host):
                     # Middleware of a mount hides its application, not its routes.
@@ -212,34 +222,6 @@ class _GuardedApp:
                 await answer(refusal, scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-
-def admit(scope: Scope, guard: Guard, rule: Rule | None) -> AccessToken:
-    """The token of a request that the middleware let in, if it meets `rule`; else a decision of its own.
-
-    Raises:
-        Denied: the request may not enter.
-    """
-    token = accepted(scope, guard)
-    if token is not None:
-        return guard.require(request_of(scope), token, rule)
-    token = guard.check(request_of(scope), rule)
-    note(scope, guard, token)
-    return token
-
-
-async def aadmit(scope: Scope, guard: Guard, rule: Rule | None) -> AccessToken:
-    """As `admit`, without blocking the event loop.
-
-    Raises:
-        Denied: the request may not enter.
-    """
-    token = accepted(scope, guard)
-    if token is not None:
-        return guard.require(request_of(scope), token, rule)
-    token = await guard.acheck(request_of(scope), rule)
-    note(scope, guard, token)
-    return token
 
 
 def response(refusal: Denied) -> Response:

@@ -11,15 +11,11 @@ pattern names needs a valid token; a request must meet every rule whose pattern 
 
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
+from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import Pattern, PublicPaths
 from gatewright.guard.rules import combine
-
-_ACCEPTED: Final = "gatewright"
-_GUARD: Final = "gatewright.guard"
 
 
 def protect(
@@ -28,10 +24,12 @@ def protect(
     *,
     rules: Mapping[str, Rule | str] | None = None,
     public: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> WSGIApplication:
     """`app` behind `guard`.
 
-    The token is `environ["gatewright"]`. Nothing is read of a refused body.
+    The token is `environ["gatewright"]`; None on `optional` paths, which may be asked for without one.
+    Nothing is read of a refused body.
 
     Raises:
         TypeError, ValueError: `app` cannot be called; a pattern or a rule cannot be one.
@@ -39,14 +37,17 @@ def protect(
     if not callable(app):
         raise TypeError(f"a WSGI application can be called, {app!r} cannot")
     required = [(Pattern.parse(pattern), combine(rule)) for pattern, rule in (rules or {}).items()]
-    is_public = PublicPaths(public)
+    is_public, is_optional = PublicPaths(public), PublicPaths(optional)
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = method_and_path(environ)
         if not is_public(*asked):
-            fitting = (rule for pattern, rule in required if rule is not None and pattern.may_fit(*asked))
+            fitting = [(pattern, rule) for pattern, rule in required if pattern.may_fit(*asked)]
+            found = [pattern.parameters(asked[1]) for pattern, _ in fitting]
+            path_params = {name: value for parameters in found for name, value in parameters.items()}
+            rule = combine(*(rule for _, rule in fitting if rule is not None))
             try:
-                admit(environ, guard, combine(*fitting))
+                admit(environ, guard, rule, path_params=path_params, optional=is_optional(*asked))
             except Denied as refusal:
                 return answer(refusal, environ, start_response)
         return app(environ, start_response)
@@ -54,48 +55,40 @@ def protect(
     return guarded
 
 
-def admit(environ: WSGIEnvironment, guard: Guard, rule: Rule | None) -> AccessToken:
-    """The token of a request that meets `rule`, decided about once unless the rule was not known then.
+def admit(
+    environ: WSGIEnvironment,
+    guard: Guard,
+    rule: Rule | None,
+    *,
+    path_params: Mapping[str, object] | None = None,
+    optional: bool = False,
+) -> AccessToken | None:
+    """The token of a request that may enter, decided about once; None where it needs none.
 
     Raises:
         Denied: the request may not enter.
     """
-    token = accepted(environ, guard)
-    if token is not None:
-        return guard.require(request_of(environ), token, rule)
-    token = guard.check(request_of(environ), rule)
-    note(environ, guard, token)
-    return token
+    return admission.admit(environ, guard, lambda: request_of(environ, path_params), rule, optional=optional)
 
 
-async def aadmit(environ: WSGIEnvironment, guard: Guard, rule: Rule | None) -> AccessToken:
+async def aadmit(
+    environ: WSGIEnvironment,
+    guard: Guard,
+    rule: Rule | None,
+    *,
+    path_params: Mapping[str, object] | None = None,
+) -> AccessToken | None:
     """As `admit`, without blocking the event loop.
 
     Raises:
         Denied: the request may not enter.
     """
-    token = accepted(environ, guard)
-    if token is not None:
-        return guard.require(request_of(environ), token, rule)
-    token = await guard.acheck(request_of(environ), rule)
-    note(environ, guard, token)
-    return token
-
-
-def note(environ: WSGIEnvironment, guard: Guard, token: AccessToken) -> None:
-    """Hand the token on to whatever serves the request, and remember whose decision it is."""
-    environ[_ACCEPTED] = token
-    environ[_GUARD] = guard
-
-
-def accepted(environ: WSGIEnvironment, guard: Guard) -> AccessToken | None:
-    """The token of this request, if this very guard has accepted it."""
-    return token_of(environ) if environ.get(_GUARD) is guard else None
+    return await admission.aadmit(environ, guard, lambda: request_of(environ, path_params), rule)
 
 
 def token_of(environ: WSGIEnvironment) -> AccessToken | None:
     """The token of this request, if any guard has accepted one."""
-    token: AccessToken | None = environ.get(_ACCEPTED)
+    token: AccessToken | None = environ.get(admission.TOKEN)
     return token
 
 
@@ -104,10 +97,12 @@ def method_and_path(environ: WSGIEnvironment) -> tuple[str, str]:
     return environ.get("REQUEST_METHOD", "GET"), _text(environ.get("PATH_INFO", ""))
 
 
-def request_of(environ: WSGIEnvironment) -> Request:
+def request_of(environ: WSGIEnvironment, path_params: Mapping[str, object] | None = None) -> Request:
     """What the guard looks at of a request."""
     method, path = method_and_path(environ)
-    return Request(method, _text(environ.get("SCRIPT_NAME", "")) + path, list(_headers(environ)))
+    query = environ.get("QUERY_STRING", "")
+    url = _text(environ.get("SCRIPT_NAME", "")) + path + (f"?{query}" if query else "")
+    return Request(method, url, list(_headers(environ)), path_params or {})
 
 
 def answer(refusal: Denied, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

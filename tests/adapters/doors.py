@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI
@@ -23,6 +24,7 @@ import gatewright.asgi
 import gatewright.fastapi
 import gatewright.starlette
 from gatewright import AccessToken, Denied, Guard, Request, all_of, any_of, claim
+from gatewright.guard.admission import aadmit, admit
 from gatewright.guard.rules import Rule
 
 Pairs = Iterable[tuple[str, str]]
@@ -65,20 +67,22 @@ class Door:
 
 def direct(guard: Guard) -> Door:
     def call(method: str, path: str, headers: list[tuple[str, str]], _: Iterator[bytes]) -> Answer:
-        return decided(guard.check, method, path, headers)
+        return decided(partial(admit, {}, guard), method, path, headers)
 
     return Door(call)
 
 
 def direct_async(guard: Guard) -> Door:
     def call(method: str, path: str, headers: list[tuple[str, str]], _: Iterator[bytes]) -> Answer:
-        return decided(lambda request, rule: asyncio.run(guard.acheck(request, rule)), method, path, headers)
+        return decided(
+            lambda request, rule: asyncio.run(aadmit({}, guard, request, rule)), method, path, headers
+        )
 
     return Door(call)
 
 
 def decided(
-    check: Callable[[Request, Rule | None], AccessToken],
+    admit: Callable[[Callable[[], Request], Rule | None], AccessToken | None],
     method: str,
     path: str,
     headers: list[tuple[str, str]],
@@ -87,7 +91,7 @@ def decided(
     name = f"{method} {path}"
     raw = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers]
     try:
-        check(Request(method, path, raw), RULES.get(name))
+        admit(lambda: Request(method, path, raw), RULES.get(name))
     except Denied as refusal:
         sent = {key.lower(): value for key, value in refusal.headers}
         sent["content-length"] = str(len(refusal.content))
@@ -315,8 +319,10 @@ def fastapi_annotated(guard: Guard, entered: list[str]) -> App:
 
         if method == "POST":
 
-            def create(body: Annotated[dict[str, int], Body()], token: Annotated[AccessToken, needed]) -> Any:
-                assert token.issuer
+            def create(
+                body: Annotated[dict[str, int], Body()], token: Annotated[AccessToken | None, needed]
+            ) -> Any:
+                assert token is None or token.issuer
                 assert body is not None
                 entered.append(name)
                 return {"entered": True}
@@ -324,8 +330,8 @@ def fastapi_annotated(guard: Guard, entered: list[str]) -> App:
             app.post(path)(create)
             return
 
-        def read(token: Annotated[AccessToken, needed]) -> Any:
-            assert token.issuer
+        def read(token: Annotated[AccessToken | None, needed]) -> Any:
+            assert token is None or token.issuer
             entered.append(name)
             return {"entered": True}
 
@@ -365,8 +371,8 @@ def add_health(app: FastAPI | APIRouter, entered: list[str]) -> None:
 
 
 DOORS: dict[str, Callable[[Guard], Door]] = {
-    "guard.check": direct,
-    "guard.acheck": direct_async,
+    "guard": direct,
+    "guard async": direct_async,
     "asgi": over_asgi(plain_asgi),
     "starlette": over_asgi(starlette_async),
     "starlette sync": over_asgi(starlette_sync),

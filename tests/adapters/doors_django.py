@@ -36,8 +36,9 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from gatewright import Guard
-from gatewright.django import Authentication, Permission, protect, require
+from gatewright.django import protect, require
 from gatewright.guard.rules import Rule
+from gatewright.rest_framework import Authentication, Permission
 from tests.adapters.doors import PUBLIC, RULES, Answer, Door, exchange, http_scope
 
 Views = Callable[[str, dict[str, Rule | None], list[str]], Callable[..., Any]]

@@ -258,6 +258,25 @@ def test_one_decision_is_observed_for_one_request(make_door: MakeDoor) -> None:
     assert seen == ["no_token", "insufficient_scope", "entered", "entered"]
 
 
+def test_report_only_lets_everything_in_and_reports_what_would_be_refused(make_door: MakeDoor) -> None:
+    seen: list[object] = []
+    door = make_door(
+        guard(enforce=False, observe=lambda _, decision: seen.append(getattr(decision, "reason", "entered")))
+    )
+    sent: dict[str, list[tuple[str, str]]] = {
+        "no_token": [],
+        "bad_header": [("Authorization", "Bearer a b")],
+        "expired": bearer(token(exp=1)),
+        "insufficient_scope": bearer(token()),
+        "entered": bearer(token(scope="read:blog")),
+    }
+    for reason, headers in sent.items():
+        answer = door("GET", "/blogs", headers)
+        assert (answer.status, answer.entered) == (200, ["GET /blogs"])
+        assert set(seen) == {reason}
+        seen.clear()
+
+
 # Nothing here is a good request; the second member is the answer's reason.
 HOSTILE: dict[str, tuple[list[str], str]] = {
     "empty": ([""], "no_token"),

@@ -29,7 +29,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from gatewright.django import Authentication, Middleware, Permission, protect, require
+from gatewright.django import Middleware, configured, protect, require
+from gatewright.rest_framework import Authentication, Permission
 from tests.adapters.doors import exchange, http_scope
 
 GUARD = guard()
@@ -367,20 +368,18 @@ def test_a_setting_that_cannot_be_right_stops_the_start(given: Any, error: Any) 
 
 
 def test_the_guard_is_made_of_the_setting_or_the_environment_once(monkeypatch: Any) -> None:
-    from gatewright.django import _configured  # noqa: PLC0415 - one look inside
-
     given = {"issuer": ISSUER, "audience": ["a", "b"], "algorithms": ["ES256"]}
     with override_settings(GATEWRIGHT=given):
-        made = _configured()[0]
+        made = configured().guard
         assert (made.issuer, made.audience, made.algorithms) == (ISSUER, ("a", "b"), ("ES256",))
-        assert _configured()[0] is made
+        assert configured().guard is made
     monkeypatch.setenv("GATEWRIGHT_ISSUER", ISSUER)
     monkeypatch.setenv("GATEWRIGHT_AUDIENCE", "c")
     with override_settings(GATEWRIGHT={"public": []}):
-        assert _configured()[0].audience == ("c",)
+        assert configured().guard.audience == ("c",)
     with override_settings(GATEWRIGHT={"guard": "tests.adapters.doors_django.HELD"}):
         monkeypatch.setattr(doors_django, "HELD", GUARD, raising=False)
-        assert _configured()[0] is GUARD
+        assert configured().guard is GUARD
 
 
 def test_a_token_that_only_another_guard_accepted_does_not_count() -> None:

@@ -32,6 +32,7 @@ COMMANDS = [
     *(("logs", verb) for verb in ("list", "tail")),
     ("token",),
     ("call",),
+    ("why",),
     ("env",),
 ]
 

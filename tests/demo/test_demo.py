@@ -127,7 +127,8 @@ from gatewright.guard import Guard
 
 def build(guard):
     both = (*guard.audience, guard.issuer + "api/v2/")
-    return sample.build(Guard(guard.issuer, audience=both, algorithms=("RS256",), observe=guard._observe))
+    told = guard._verdicts._observe
+    return sample.build(Guard(guard.issuer, audience=both, algorithms=("RS256",), observe=told))
 
 sys.exit(run(None, once=True, build=build))
 """

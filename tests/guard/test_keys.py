@@ -788,7 +788,7 @@ def test_a_child_of_a_fork_fetches_for_itself_even_in_the_middle_of_a_fetch(issu
 
     issuer.replies[issuer.JWKS] = slowly
     guard, sent = issuer.guard(), issuer.token()
-    source: Any = guard._keys  # noqa: SLF001 - a fork in the middle can be had no other way
+    source: Any = guard._verifier.issuers[issuer.url].keys  # noqa: SLF001 - a fork in the middle can be had no other way
     waiting = threading.Thread(target=ask, args=(guard, sent))
     waiting.start()
     assert soon(lambda: issuer.fetches == 1)

@@ -6,10 +6,12 @@ import operator
 
 import pytest
 
-from gatewright import all_of, any_of, claim
-from gatewright.guard.rules import Rule, Unmet, alternatives, combine
+from gatewright import Request, all_of, any_of, claim
+from gatewright.guard.rules import Rule, Situation, Unmet, alternatives, combine
 from gatewright.guard.token import AccessToken
-from tests.guard.issuing import claims
+from tests.guard.issuing import NOW, claims
+
+SITUATION = Situation(Request("GET", "/"), NOW)
 
 
 def holder(scope: str = "", **more: object) -> AccessToken:
@@ -39,7 +41,7 @@ GOLD = claim("tier").equals("gold")
     ],
 )
 def test_scopes_are_compared_as_they_are(rule: Rule, scope: str, expected: Unmet | None) -> None:
-    assert rule.unmet(holder(scope)) == expected
+    assert rule.unmet(holder(scope), SITUATION) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,25 +67,25 @@ def test_scopes_are_compared_as_they_are(rule: Rule, scope: str, expected: Unmet
     ],
 )
 def test_claims_are_compared_with_their_json_type(rule: Rule, value: object, met: bool) -> None:  # noqa: FBT001 - a column of the table
-    assert (rule.unmet(holder(x=value)) is None) is met
+    assert (rule.unmet(holder(x=value), SITUATION) is None) is met
 
 
 def test_a_claim_that_is_absent_equals_nothing_not_even_none() -> None:
-    assert claim("x").equals(None).unmet(holder()) == Unmet()
+    assert claim("x").equals(None).unmet(holder(), SITUATION) == Unmet()
 
 
 def test_an_and_is_refused_with_the_answer_of_its_first_part_not_met() -> None:
-    assert (READ & GOLD).unmet(holder()) == Unmet(("read:blog",))
-    assert (GOLD & READ).unmet(holder()) == Unmet()
-    assert (GOLD & READ).unmet(holder(tier="gold")) == Unmet(("read:blog",))
-    assert (READ & GOLD).unmet(holder("read:blog")) == Unmet()
-    assert (READ & GOLD).unmet(holder("read:blog", tier="gold")) is None
+    assert (READ & GOLD).unmet(holder(), SITUATION) == Unmet(("read:blog",))
+    assert (GOLD & READ).unmet(holder(), SITUATION) == Unmet()
+    assert (GOLD & READ).unmet(holder(tier="gold"), SITUATION) == Unmet(("read:blog",))
+    assert (READ & GOLD).unmet(holder("read:blog"), SITUATION) == Unmet()
+    assert (READ & GOLD).unmet(holder("read:blog", tier="gold"), SITUATION) is None
 
 
 def test_an_or_is_refused_with_the_answer_of_its_first_alternative() -> None:
-    assert (GOLD | READ).unmet(holder()) == Unmet()
-    assert (READ | GOLD).unmet(holder()) == Unmet(("read:blog",))
-    assert (READ | GOLD).unmet(holder(tier="gold")) is None
+    assert (GOLD | READ).unmet(holder(), SITUATION) == Unmet()
+    assert (READ | GOLD).unmet(holder(), SITUATION) == Unmet(("read:blog",))
+    assert (READ | GOLD).unmet(holder(tier="gold"), SITUATION) is None
 
 
 @pytest.mark.parametrize(

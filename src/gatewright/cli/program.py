@@ -140,6 +140,17 @@ _COMMANDS = (
     ),
     (
         TRY,
+        "why",
+        "why:why",
+        "Say why a token is accepted or refused.",
+        examples(
+            'gatewright why "$TOKEN" --require create:blog',
+            "gatewright token | gatewright why -",
+            'gatewright why "$TOKEN" --issuer https://acme.eu.auth0.com/ --audience https://blog-api',
+        ),
+    ),
+    (
+        TRY,
         "env",
         "tokens:env",
         "Shell lines with what a guard needs.",

@@ -14,7 +14,7 @@ from gatewright.demo.narrator import colour
 from gatewright.guard import AccessToken, Denied, InsufficientScope, Request
 
 # The guard decides inside the request; what it decided is found again where the request ends.
-_slot: ContextVar[list[AccessToken | Denied] | None] = ContextVar("_slot", default=None)
+_slot: ContextVar[list[AccessToken | Denied | None] | None] = ContextVar("_slot", default=None)
 NO_PERMISSION = "no permission"
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _MANAGEMENT_PATH = "/api/v2/"
@@ -35,9 +35,9 @@ class Feed:
     own_client: str = ""
     remedy: Callable[[Denied], str] = lambda _: ""
     token_remedy: Callable[[str, str], str] = lambda _, __: ""
-    decisions: list[AccessToken | Denied] = field(default_factory=list)
+    decisions: list[AccessToken | Denied | None] = field(default_factory=list)
 
-    def observe(self, _: Request, decision: AccessToken | Denied) -> None:
+    def observe(self, _: Request, decision: AccessToken | Denied | None) -> None:
         """The guard's hook."""
         if not self.is_live:
             self.decisions.append(decision)
@@ -52,7 +52,7 @@ class Feed:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            begun, status, seen = time.perf_counter(), 0, list[AccessToken | Denied]()
+            begun, status, seen = time.perf_counter(), 0, list[AccessToken | Denied | None]()
             _slot.set(seen)
 
             async def send_and_note(message: Message) -> None:
@@ -88,7 +88,9 @@ class Feed:
             then=self.token_remedy(refused, who) if refused else "",
         )
 
-    def _sample_line(self, what: str, status: int, took: float, seen: list[AccessToken | Denied]) -> None:
+    def _sample_line(
+        self, what: str, status: int, took: float, seen: list[AccessToken | Denied | None]
+    ) -> None:
         decision = seen[-1] if seen else None
         if isinstance(decision, Denied):
             self._line(what, status, took, who="", said=_reason(decision), then=self.remedy(decision))

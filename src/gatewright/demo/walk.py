@@ -46,7 +46,7 @@ class Walk:
     sample: str
     credentials: Mapping[str, str]
     narrator: Narrator
-    decisions: Sequence[AccessToken | Denied]
+    decisions: Sequence[AccessToken | Denied | None]
     step: str = "start"
     management_token: str = ""
     api: Record = field(default_factory=dict)

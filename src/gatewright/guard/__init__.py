@@ -1,12 +1,12 @@
 """The resource server's half: who may enter an endpoint.
 
-What lives here: the decision (`Guard`), the rules a route asks for, the verified `AccessToken`, the tree
-of answers (`Denied`), and one issuer's keys with everything that keeps them at hand. What does not: any
-framework (the adapters beside this package carry requests in and answers out), the arithmetic of tokens
-(`gatewright.jose`), and issuing tokens (`gatewright.server`).
+What lives here: the decision (`Guard`), the issuers it trusts, the rules a route asks for, the verified
+`AccessToken`, the tree of answers (`Denied`), and one issuer's keys with everything that keeps them at
+hand. What does not: any framework (the adapters beside this package carry requests in and answers out),
+the arithmetic of tokens (`gatewright.jose`), and issuing tokens (`gatewright.server`).
 """
 
-from gatewright.guard.decision import Guard, Observer
+from gatewright.guard.decision import Guard
 from gatewright.guard.errors import (
     BadHeader,
     Denied,
@@ -15,11 +15,17 @@ from gatewright.guard.errors import (
     KeysUnavailable,
     NoToken,
     RuleNotMet,
+    StepUpRequired,
+    Unavailable,
 )
+from gatewright.guard.extraction import cookie, query
 from gatewright.guard.fetching import Fetch
+from gatewright.guard.introspection import Introspection
+from gatewright.guard.issuers import Issuer
 from gatewright.guard.request import Request
-from gatewright.guard.rules import Rule, all_of, any_of, claim
+from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
 from gatewright.guard.token import AccessToken
+from gatewright.guard.verdicts import Observer
 
 __all__ = [
     "AccessToken",
@@ -28,14 +34,24 @@ __all__ = [
     "Fetch",
     "Guard",
     "InsufficientScope",
+    "Introspection",
     "InvalidToken",
+    "Issuer",
     "KeysUnavailable",
     "NoToken",
     "Observer",
     "Request",
     "Rule",
     "RuleNotMet",
+    "StepUpRequired",
+    "Unavailable",
+    "acr",
     "all_of",
     "any_of",
     "claim",
+    "cookie",
+    "fresh",
+    "path",
+    "query",
+    "where",
 ]

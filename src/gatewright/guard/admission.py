@@ -9,18 +9,25 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from gatewright.guard.decision import Guard
+from gatewright.guard.errors import Denied
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule
 from gatewright.guard.token import AccessToken
+from gatewright.guard.verdicts import Verdict
 
-TOKEN: Final = "gatewright"
+TOKEN: Final = "gatewright"  # noqa: S105 - the name of the place
 GUARD: Final = "gatewright.guard"
 
 Notes = MutableMapping[str, Any]
 
 
 def admit(
-    notes: Notes, guard: Guard, request: Callable[[], Request], rule: Rule | None
+    notes: Notes,
+    guard: Guard,
+    request: Callable[[], Request],
+    rule: Rule | None,
+    *,
+    optional: bool = False,
 ) -> AccessToken | None:
     """The token of a request that meets `rule`; None where it may enter without one.
 
@@ -28,12 +35,17 @@ def admit(
         Denied: the request may not enter.
     """
     if notes.get(GUARD) is guard:
-        return guard.require(request(), notes[TOKEN], rule)
-    return _noted(notes, guard, guard.check(request(), rule))
+        return _once_more(notes, guard, request(), rule)
+    return _noted(notes, guard, guard.decide(request(), rule, optional=optional))
 
 
 async def aadmit(
-    notes: Notes, guard: Guard, request: Callable[[], Request], rule: Rule | None
+    notes: Notes,
+    guard: Guard,
+    request: Callable[[], Request],
+    rule: Rule | None,
+    *,
+    optional: bool = False,
 ) -> AccessToken | None:
     """As `admit`, without blocking the event loop.
 
@@ -41,11 +53,30 @@ async def aadmit(
         Denied: the request may not enter.
     """
     if notes.get(GUARD) is guard:
-        return guard.require(request(), notes[TOKEN], rule)
-    return _noted(notes, guard, await guard.acheck(request(), rule))
+        return _once_more(notes, guard, request(), rule)
+    return _noted(notes, guard, await guard.adecide(request(), rule, optional=optional))
 
 
-def _noted(notes: Notes, guard: Guard, token: AccessToken | None) -> AccessToken | None:
-    notes[TOKEN] = token
+def _noted(notes: Notes, guard: Guard, verdict: Verdict) -> AccessToken | None:
+    if isinstance(verdict, Denied):
+        if guard.enforce:
+            raise verdict
+        verdict = verdict.token
+    notes[TOKEN] = verdict
     notes[GUARD] = guard
-    return token
+    return verdict
+
+
+def _once_more(notes: Notes, guard: Guard, request: Request, rule: Rule | None) -> AccessToken | None:
+    token: AccessToken | None = notes[TOKEN]
+    try:
+        if token is not None:
+            return guard.require(request, token, rule)
+    except Denied:
+        if guard.enforce:
+            raise
+        return token
+    if rule is None or not guard.enforce:
+        return None
+    # Let in without a token, before anybody knew that the endpoint has a rule.
+    return _noted(notes, guard, guard.decide(request, rule))

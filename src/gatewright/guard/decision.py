@@ -1,76 +1,62 @@
-"""The decision: issuer, audience and a rule, a request in, an `AccessToken` or `Denied` out.
+"""The decision: issuers, audience and a rule, a request in, an `AccessToken` or `Denied` out.
 
-One order of checks for every framework: sizes and grammar, algorithm, issuer (before any network, so
-that no token can send the guard anywhere), key, signature, type, times, audience, binding, rule. Only the
-rule answers 403. The steps take no part in fetching keys; `check` and `acheck` differ in nothing else.
+One way for every framework, read top to bottom in `_script`: where the token is, whether it is good
+(`gatewright.guard.verification`), whether it was revoked, whether it meets the rule. Only the rule answers
+403. Callers that block and callers that await share the script and differ in how it is driven.
 """
 
-import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Final, NoReturn
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import TypeAlias
 
 from gatewright.guard import options
+from gatewright.guard.cache import VerifiedTokens
+from gatewright.guard.conditions import Situation, Unmet
 from gatewright.guard.errors import (
     BadHeader,
     Denied,
     InsufficientScope,
     InvalidToken,
-    KeysUnavailable,
     NoToken,
     RuleNotMet,
+    StepUpRequired,
+    Unavailable,
 )
-from gatewright.guard.explanations import explain
+from gatewright.guard.extraction import TokenPlace
 from gatewright.guard.fetching import Fetch
-from gatewright.guard.keys import IssuerKeys
-from gatewright.guard.refresh import FetchFailed
-from gatewright.guard.request import Request, authorization_values, bearer_token
+from gatewright.guard.issuers import Defaults, Issuer, Keys, Trusted
+from gatewright.guard.request import Request, bearer_token, header_values
 from gatewright.guard.rules import Rule, combine
-from gatewright.guard.token import AccessToken, client_of
-from gatewright.jose import JWK, JWKS, JoseError, jws, jwt
-from gatewright.jose.errors import UnknownKey, WrongType
+from gatewright.guard.tenants import Lookup, Tenants
+from gatewright.guard.token import AccessToken
+from gatewright.guard.verdicts import Observer, Verdict, Verdicts, logger
+from gatewright.guard.verification import Verifier
+from gatewright.guard.waiting import Script, adrive, asked, drive
+from gatewright.guard.walkthrough import Explanation, refused_early, walk
+from gatewright.jose import ALGORITHMS, jwt
 
-Observer = Callable[[Request, AccessToken | Denied], None]
-
-# What an ID token or a logout token has and an access token of the kind without its own `typ` has not
-# (OpenID Connect Core, sections 2 and 3.3.2.11; RFC 8417, section 2).
-_FOREIGN_MARKS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
-_WARNED_OF: Final = frozenset({"bad_signature", "keys_unavailable"})
-
-logger = logging.getLogger("gatewright.guard")
-
-
-@dataclass(frozen=True, slots=True)
-class _HandedKeys:
-    """Keys that the program has already; asked for at each check, so that a ring may rotate."""
-
-    keys: Callable[[], JWKS]
-
-    def known(self, *, kid: str | None, alg: str, now: float) -> JWK | None:  # noqa: ARG002 - as IssuerKeys
-        try:
-            return self.find(kid=kid, alg=alg)
-        except UnknownKey:
-            return None
-
-    def find(self, *, kid: str | None, alg: str) -> JWK:
-        return self.keys().select(kid=kid, alg=alg)
-
-    async def afind(self, *, kid: str | None, alg: str) -> JWK:
-        return self.find(kid=kid, alg=alg)
+Revoked: TypeAlias = Callable[[AccessToken], "bool | Awaitable[bool]"]
 
 
 class Guard:
     """Who may issue tokens for this API, and what the API is called.
 
     Args:
-        issuer: the issuer's URL, exactly as it stands in `iss`.
-        audience: the API's identifier, or several; a token must name one. The first is the `realm`.
+        issuers: whose tokens are accepted: URLs exactly as they stand in `iss`, or `Issuer(...)`.
+        audience: the API's identifier, or several; a token must name one. The first is the `realm`. It may
+            be left out only when each issuer has its own.
         algorithms: the signature algorithms allowed.
-        keys: a key set, or a callable that gives one at each check, in place of the issuer's published
-            keys, which are otherwise found by discovery, cached and kept through outages.
+        keys: with one issuer, a key, a key set, or a callable that gives one at each check, in place of its
+            published keys, which are otherwise found by discovery, cached and kept through outages.
         leeway: seconds by which clocks may differ.
+        tenants: `tenants(iss)` gives the `Issuer` of that URL or None, sync or async; asked about issuers
+            that are not among `issuers`, and remembered for 5 minutes (None: 10 seconds).
+        token_from: places beside the Authorization header, such as `cookie("session")`.
+        revoked: `revoked(token)` tells whether a good token was revoked, sync or async; asked at each
+            check. What it raises is answered with 503.
+        enforce: False reports what would be refused, and lets everything in.
+        cache_size: how many verified tokens are remembered, for at most a minute; 0 for none.
         fetch: gets a URL in place of the standard library: `fetch(url) -> (status, headers, body)`, sync
             or async. It must not follow redirects. An async one runs in the event loop of `acheck`.
         now: seconds since 1970, UTC.
@@ -83,29 +69,56 @@ class Guard:
         TypeError, ValueError: an argument cannot be right.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of them by name, each with its default
         self,
-        issuer: str,
-        *,
-        audience: str | Collection[str],
+        *issuers: str | Issuer,
+        audience: str | Collection[str] | None = None,
         algorithms: Collection[str] = options.DEFAULT_ALGORITHMS,
-        keys: JWKS | Callable[[], JWKS] | None = None,
+        keys: Keys | None = None,
         leeway: float = jwt.LEEWAY,
+        tenants: Lookup | None = None,
+        token_from: Iterable[TokenPlace] = (),
+        revoked: Revoked | None = None,
+        enforce: bool = True,
+        cache_size: int = 1024,
         fetch: Fetch | None = None,
         now: Callable[[], float] = time.time,
         observe: Observer | None = None,
         allow_insecure_issuer: bool = False,
     ) -> None:
-        self._issuer = options.checked_issuer(issuer, allow_insecure=allow_insecure_issuer)
-        self._audience = options.checked_audience(audience)
-        self._algorithms = options.checked_algorithms(algorithms, keys_given=keys is not None)
+        trusted = _issuers(issuers, keys=keys, insecure=allow_insecure_issuer)
+        if not trusted and tenants is None:
+            raise TypeError("name the issuer whose tokens are accepted, such as 'https://issuer.example/'")
+        if keys is not None and fetch is not None:
+            raise ValueError("fetch has nothing to fetch where keys are given")
+        self._audience = _audience(audience, trusted, has_tenants=tenants is not None)
+        self._algorithms = options.checked_algorithms(
+            algorithms, keys_given=any(issuer.keys is not None for issuer in trusted)
+        )
+        self._token_from = _places(token_from)
+        self._revoked = revoked
+        self._enforce = enforce
         self._leeway = options.checked_leeway(leeway)
         self._now = now
-        self._observe = observe
-        self._realm = self._audience[0]
-        # One string is compared faster than a collection of one.
-        self._expected = self._audience[0] if len(self._audience) == 1 else self._audience
-        self._keys = self._source(keys, fetch, insecure=allow_insecure_issuer)
+        self._verdicts = Verdicts(observe=observe, enforce=enforce)
+        defaults = Defaults(
+            audience=self._audience,
+            algorithms=self._algorithms,
+            leeway=self._leeway,
+            fetch=fetch,
+            now=now,
+        )
+        by_url = {issuer.url: defaults.trust(issuer) for issuer in trusted}
+        used = {name for issuer in by_url.values() for name in issuer.algorithms}
+        self._verifier = Verifier(
+            issuers=by_url,
+            tenants=None if tenants is None else Tenants(tenants, trust=defaults.trust),
+            opaque=_opaque(by_url.values()),
+            algorithms=tuple(ALGORITHMS) if tenants is not None else tuple(sorted(used)),
+            realm=self._audience[0],
+            now=now,
+            cache=VerifiedTokens(options.checked_size(cache_size)),
+        )
 
     @classmethod
     def from_env(
@@ -135,9 +148,14 @@ class Guard:
         )
 
     @property
-    def issuer(self) -> str:
-        """The issuer trusted, exactly as it stands in `iss`."""
-        return self._issuer
+    def issuer(self) -> str | None:
+        """The first issuer named, exactly as it stands in `iss`; None where only `tenants` knows them."""
+        return next(iter(self._verifier.issuers), None)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers named, exactly as they stand in `iss`."""
+        return tuple(self._verifier.issuers)
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -146,33 +164,29 @@ class Guard:
 
     @property
     def algorithms(self) -> tuple[str, ...]:
-        """The signature algorithms allowed."""
+        """The signature algorithms allowed where an issuer does not say otherwise."""
         return self._algorithms
+
+    @property
+    def enforce(self) -> bool:
+        """Whether what is refused stays outside."""
+        return self._enforce
+
+    def counts(self) -> Mapping[str, int]:
+        """How many decisions there were, by reason; `accepted` and `anonymous` are among the reasons."""
+        return self._verdicts.counts()
 
     def check(self, request: Request, rule: Rule | str | None = None) -> AccessToken:
         """The access token of a request that may enter; any valid token when there is no rule.
 
-        Waits, at most 5 seconds, when the issuer's keys must be fetched first.
+        Waits, at most 5 seconds, when the issuer's keys must be fetched first. It refuses also where
+        nothing is enforced: `decide` and the adapters are what lets in.
 
         Raises:
             Denied: the request may not enter; the exception is the answer.
             TypeError, ValueError: `rule` is no rule.
         """
-        wanted = _wanted(rule)
-        try:
-            signed, claims = self._read(request)
-            key = self._keys.known(kid=signed.kid, alg=signed.alg, now=self._now())
-            if key is None:
-                try:
-                    key = self._keys.find(kid=signed.kid, alg=signed.alg)
-                except (UnknownKey, FetchFailed) as error:
-                    self._refuse_keyless(error, claims)
-            token = self._judge(signed, claims, key, wanted)
-        except Denied as refusal:
-            self._record(request, refusal)
-            raise
-        self._record(request, token)
-        return token
+        return _entered(self.decide(request, rule))
 
     async def acheck(self, request: Request, rule: Rule | str | None = None) -> AccessToken:
         """As `check`, without blocking the event loop; with the key at hand nothing is awaited at all.
@@ -181,21 +195,40 @@ class Guard:
             Denied: the request may not enter; the exception is the answer.
             TypeError, ValueError: `rule` is no rule.
         """
+        return _entered(await self.adecide(request, rule))
+
+    def decide(self, request: Request, rule: Rule | str | None = None, *, optional: bool = False) -> Verdict:
+        """As `check`, but a refusal is given back.
+
+        With `optional` and no rule, a request without a token may enter: None. A token that is not good is
+        refused all the same.
+
+        Raises:
+            TypeError, ValueError: `rule` is no rule.
+        """
         wanted = _wanted(rule)
         try:
-            signed, claims = self._read(request)
-            key = self._keys.known(kid=signed.kid, alg=signed.alg, now=self._now())
-            if key is None:
-                try:
-                    key = await self._keys.afind(kid=signed.kid, alg=signed.alg)
-                except (UnknownKey, FetchFailed) as error:
-                    self._refuse_keyless(error, claims)
-            token = self._judge(signed, claims, key, wanted)
+            verdict: Verdict = drive(self._script(request, wanted, optional=optional))
         except Denied as refusal:
-            self._record(request, refusal)
-            raise
-        self._record(request, token)
-        return token
+            verdict = refusal
+        self._verdicts.record(request, verdict)
+        return verdict
+
+    async def adecide(
+        self, request: Request, rule: Rule | str | None = None, *, optional: bool = False
+    ) -> Verdict:
+        """As `decide`, without blocking the event loop.
+
+        Raises:
+            TypeError, ValueError: `rule` is no rule.
+        """
+        wanted = _wanted(rule)
+        try:
+            verdict: Verdict = await adrive(self._script(request, wanted, optional=optional))
+        except Denied as refusal:
+            verdict = refusal
+        self._verdicts.record(request, verdict)
+        return verdict
 
     def require(self, request: Request, token: AccessToken, rule: Rule | str | None) -> AccessToken:
         """`token`, which this guard accepted before, if it meets one more rule.
@@ -207,95 +240,116 @@ class Guard:
             TypeError, ValueError: `rule` is no rule.
         """
         try:
-            self._require(token, _wanted(rule))
+            self._require(request, token, _wanted(rule), leeway=self._leeway)
         except Denied as refusal:
-            self._record(request, refusal)
+            self._verdicts.record(request, refusal)
             raise
         return token
 
-    def _source(
-        self, keys: JWKS | Callable[[], JWKS] | None, fetch: Fetch | None, *, insecure: bool
-    ) -> IssuerKeys | _HandedKeys:
-        if keys is None:
-            return IssuerKeys(self._issuer, now=self._now, fetch=fetch, insecure=insecure)
-        if fetch is not None:
-            raise ValueError("fetch has nothing to fetch where keys are given")
-        if isinstance(keys, JWKS):
-            return _HandedKeys(lambda: keys)
-        if not callable(keys):
-            raise TypeError(f"keys is a JWKS or a callable that gives one, not {keys!r}")
-        return _HandedKeys(keys)
+    def explain(self, request: Request | str, rule: Rule | str | None = None) -> Explanation:
+        """Every check of a request, or of a bare token, in order and in plain words; nothing is recorded.
 
-    def _read(self, request: Request) -> tuple[jws.JWS, dict[str, object]]:
-        """The token of a request and its claims, judged as far as it can be without a key: not believed."""
-        values = authorization_values(request.headers)
-        if len(values) > 1:
-            raise BadHeader(realm=self._realm, detail="more than one Authorization header")
-        words = bearer_token(values[0]) if values else None
+        For the API's own developers: it says what was expected.
+
+        Raises:
+            TypeError, ValueError: `rule` is no rule.
+        """
+        wanted = _wanted(rule)
+        if isinstance(request, str):
+            request = Request("GET", "/", [("Authorization", f"Bearer {request}")])
+        try:
+            verdict: Verdict = drive(self._script(request, wanted, optional=False))
+        except Denied as refusal:
+            if refusal.reason in ("no_token", "bad_header"):
+                return refused_early(refusal)
+            verdict = refusal
+        words = self._words(request) or ""
+        return walk(words, verifier=self._verifier, verdict=verdict, rule=wanted, request=request)
+
+    def _script(self, request: Request, rule: Rule | None, *, optional: bool) -> Script[AccessToken | None]:
+        """The way of every request; raises `Denied`."""
+        words = self._words(request)
         if words is None:
-            said = "the Authorization header is of another scheme" if values else "no Authorization header"
-            raise NoToken(realm=self._realm, detail=said)
-        if not words or " " in words:
-            raise BadHeader(realm=self._realm, detail="Bearer must be followed by one word")
-        claims: dict[str, object] = {}
-        try:
-            signed = jws.parse(words)
-            jws.check_algorithm(signed, self._algorithms)
-            claims = jwt.claims(signed)
-            jwt.check_issuer(claims, issuer=self._issuer)
-        except JoseError as error:
-            raise self._invalid(error, claims) from error
-        return signed, claims
-
-    def _judge(self, signed: jws.JWS, claims: dict[str, object], key: JWK, rule: Rule | None) -> AccessToken:
-        try:
-            jws.verify(signed, key, algorithms=self._algorithms)
-            jwt.check_type(signed)
-            jwt.check_types(claims)
-            _require_access_token(signed, claims)
-            jwt.check_time(claims, now=self._now(), leeway=self._leeway)
-            jwt.check_audience(claims, audience=self._expected)
-            token = AccessToken.from_claims(claims)
-        except JoseError as error:
-            raise self._invalid(error, claims) from error
-        if "cnf" in claims:
-            # Bound to a key of its holder (RFC 7800): whoever sends it as Bearer has proved nothing.
-            raise InvalidToken("bound_token", realm=self._realm, detail="cnf cannot be checked yet")
-        self._require(token, rule)
+            if optional and rule is None:
+                return None
+            said = "no Authorization header"
+            if header_values(request.headers, "authorization"):
+                said = "the Authorization header is of another scheme"
+            raise NoToken(realm=self._audience[0], detail=said)
+        token, trusted = yield from self._verifier.verify(words)
+        if self._revoked is not None:
+            yield from self._require_unrevoked(self._revoked, token)
+        self._require(request, token, rule, leeway=trusted.leeway)
         return token
 
-    def _require(self, token: AccessToken, rule: Rule | None) -> None:
-        missing = rule.unmet(token) if rule is not None else None
-        if missing is None:
-            return
-        detail = f"{rule!r} is required, the token of {token.client_id!r} has {' '.join(token.scopes)!r}"
-        if missing.scopes:
-            raise InsufficientScope(missing.scopes, realm=self._realm, detail=detail)
-        raise RuleNotMet(realm=self._realm, detail=f"{rule!r} is required")
+    def _words(self, request: Request) -> str | None:
+        """The token that the request carries, whatever it is; None when it carries none."""
+        realm = self._audience[0]
+        values = header_values(request.headers, "authorization")
+        if len(values) > 1:
+            raise BadHeader(realm=realm, detail="more than one Authorization header")
+        words = bearer_token(values[0]) if values else None
+        if words is not None and (not words or " " in words):
+            raise BadHeader(realm=realm, detail="Bearer must be followed by one word")
+        if not self._token_from:
+            return words
+        found = [] if words is None else [words]
+        found += [token for place in self._token_from if (token := place(request)) is not None]
+        if len(found) > 1 or (found and " " in found[0]):
+            # RFC 6750, section 2: one method a request.
+            raise BadHeader(realm=realm, detail="access tokens in several places, or several in one")
+        return found[0] if found else None
 
-    def _invalid(self, error: JoseError, claims: Mapping[str, object]) -> InvalidToken:
-        detail = explain(error, claims, issuer=self._issuer, audience=self._audience, now=self._now())
-        return InvalidToken(error.code, realm=self._realm, detail=detail)
-
-    def _refuse_keyless(self, error: UnknownKey | FetchFailed, claims: Mapping[str, object]) -> NoReturn:
-        if isinstance(error, UnknownKey):
-            raise self._invalid(error, claims) from error
-        raise KeysUnavailable(realm=self._realm, detail=str(error)) from error
-
-    def _record(self, request: Request, decision: AccessToken | Denied) -> None:
-        if isinstance(decision, Denied):
-            level = logging.WARNING if decision.reason in _WARNED_OF else logging.INFO
-            # Without the query: some callers put their token there, which is wrong but no reason to log it.
-            path = request.url.partition("?")[0]
-            logger.log(
-                level, "refused %r %r: %s (%s)", request.method, path, decision.reason, decision.detail
-            )
-        if self._observe is None:
-            return
+    def _require_unrevoked(self, revoked: Revoked, token: AccessToken) -> Script[None]:
+        realm = self._audience[0]
         try:
-            self._observe(request, decision)
-        except Exception:
-            logger.exception("observe raised; the decision stands")
+            said: object = yield asked(revoked, token)
+        except Exception as error:
+            logger.exception("revoked raised; the request is answered with 503")
+            detail = f"revoked raised {type(error).__name__}"
+            raise Unavailable("revocation_unavailable", realm=realm, detail=detail) from error
+        if not isinstance(said, bool):
+            raise TypeError(f"revoked gives True or False, not {type(said).__name__}")
+        if said:
+            raise InvalidToken("revoked", realm=realm, detail=f"jti {token.token_id!r}")
+
+    def _require(self, request: Request, token: AccessToken, rule: Rule | None, *, leeway: float) -> None:
+        if rule is None:
+            return
+        missing = rule.unmet(token, Situation(request, self._now(), leeway))
+        if missing is not None:
+            raise self._unmet(missing, token, rule)
+
+    def _unmet(self, missing: Unmet, token: AccessToken, rule: Rule) -> Denied:
+        realm = self._audience[0]
+        detail = f"{rule!r} is required"
+        refusal: Denied
+        if missing.scopes:
+            detail += f", the token of {token.client_id!r} has {' '.join(token.scopes)!r}"
+            refusal = InsufficientScope(missing.scopes, realm=realm, detail=detail)
+        elif missing.is_step_up:
+            refusal = StepUpRequired(
+                acr_values=missing.acr_values, max_age=missing.max_age, realm=realm, detail=detail
+            )
+        else:
+            refusal = RuleNotMet(realm=realm, detail=detail)
+        refusal.token = token
+        return refusal
+
+
+def _opaque(issuers: Iterable[Trusted]) -> Trusted | None:
+    asked_about = [trusted for trusted in issuers if trusted.introspector is not None]
+    if len(asked_about) > 1:
+        # An opaque token does not say whose it is, and no issuer is to see another's.
+        raise ValueError("introspection can be that of one issuer only")
+    return asked_about[0] if asked_about else None
+
+
+def _entered(verdict: Verdict) -> AccessToken:
+    if isinstance(verdict, Denied):
+        raise verdict
+    assert verdict is not None  # noqa: S101 - None is for decisions with `optional` alone
+    return verdict
 
 
 def _wanted(rule: Rule | str | None) -> Rule | None:
@@ -304,15 +358,33 @@ def _wanted(rule: Rule | str | None) -> Rule | None:
     return combine(rule)
 
 
-def _require_access_token(signed: jws.JWS, claims: Mapping[str, object]) -> None:
-    """Refuse another kind of token that says no type of its own (RFC 8725, section 3.11)."""
-    if (signed.typ or "").lower().removeprefix("application/") == "at+jwt":
-        return
-    marks = _FOREIGN_MARKS.intersection(claims)
-    if marks:
-        raise WrongType(f"{', '.join(sorted(marks))}: the mark of an ID token or a security event")
-    client_id, audience = client_of(claims), claims.get("aud")
-    if client_id is not None and (
-        audience == client_id or (isinstance(audience, list) and client_id in audience)
-    ):
-        raise WrongType("aud is the client itself: an ID token")
+def _issuers(issuers: tuple[str | Issuer, ...], *, keys: Keys | None, insecure: bool) -> list[Issuer]:
+    if keys is not None and (len(issuers) != 1 or not isinstance(issuers[0], str)):
+        raise ValueError("keys are those of one issuer: with several, say Issuer(url, keys=...)")
+    made = [
+        given if isinstance(given, Issuer) else Issuer(given, keys=keys, allow_insecure=insecure)
+        for given in issuers
+    ]
+    if len({issuer.url for issuer in made}) < len(made):
+        raise ValueError("an issuer is named twice")
+    return made
+
+
+def _audience(given: object, issuers: list[Issuer], *, has_tenants: bool) -> tuple[str, ...]:
+    """What this API is called; where that differs by issuer, the first one's names are for its answers."""
+    if given is None and issuers and not has_tenants:
+        own = [issuer.audience for issuer in issuers]
+        if all(audience is not None for audience in own):
+            return options.checked_audience(own[0])
+    if given is None:
+        raise TypeError("audience is missing: the identifier of this API, such as 'https://blog-api'")
+    return options.checked_audience(given)
+
+
+def _places(places: Iterable[TokenPlace]) -> tuple[TokenPlace, ...]:
+    if callable(places) or isinstance(places, str):
+        raise TypeError("token_from is a list of places, such as [cookie('session')]")
+    made = tuple(places)
+    if not all(callable(place) for place in made):
+        raise TypeError("token_from is a list of functions of a request, such as cookie('session')")
+    return made

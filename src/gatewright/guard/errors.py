@@ -8,13 +8,18 @@
     ├── InvalidToken        401  malformed, expired, not yet valid, or anything else wrong with it
     ├── InsufficientScope   403  valid, but lacks a scope
     ├── RuleNotMet          403  valid, but its claims do not meet the rule
-    └── KeysUnavailable     503  nobody can tell: the token may well be good
+    ├── StepUpRequired      401  valid, but the login behind it is too old or too weak (RFC 9470)
+    └── Unavailable         503  nobody can tell: the token may well be good
+        └── KeysUnavailable      the issuer's keys, in particular
 """
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gatewright.guard.token import AccessToken
 
 # RFC 6750, section 3: what a quoted value of the challenge may hold, and no quote or backslash with it.
 _UNQUOTABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
@@ -31,18 +36,28 @@ class Denied(Exception):
 
     `status`, `headers` and `body` are for the caller of the API and the same in every framework; `reason`
     is a stable code for logs and metrics; `detail` says more to the API's own developers and must not
-    leave the process. None of them holds the token.
+    leave the process. None of them holds the token itself; `token` is the verified one where only the
+    rule was not met.
     """
 
     status: int = 401
     error: str = "invalid_token"
     description: str = "The access token is invalid"
+    token: "AccessToken | None" = None
 
     def __init__(self, reason: str, *, realm: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.realm = realm
         self.detail = detail
+        self._more: dict[str, str] = {}
+
+    def extend_challenge(self, **parameters: str) -> None:
+        """Say more in the challenge, after what stands there: `resource_metadata` (RFC 9728, 5.1), `scope`.
+
+        A parameter that the challenge has already is not to be given again.
+        """
+        self._more.update(parameters)
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -50,7 +65,7 @@ class Denied(Exception):
         return [
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),
-            ("WWW-Authenticate", self._challenge()),
+            ("WWW-Authenticate", ", ".join([self._challenge(), *_quoted(self._more)])),
         ]
 
     @property
@@ -130,15 +145,40 @@ class RuleNotMet(Denied):
         super().__init__("rule_not_met", realm=realm, detail=detail)
 
 
-class KeysUnavailable(Denied):
-    """The issuer's keys cannot be fetched and none are known: an outage, never the token's fault."""
+class StepUpRequired(Denied):
+    """A valid token whose user must log in again, more strongly or more recently (RFC 9470, section 3)."""
+
+    error = "insufficient_user_authentication"
+
+    def __init__(
+        self, *, acr_values: tuple[str, ...], max_age: int | None, realm: str, detail: str = ""
+    ) -> None:
+        super().__init__(self.error, realm=realm, detail=detail)
+        self.acr_values = acr_values
+        self.max_age = max_age
+        self.description = (
+            "A different authentication level is required"
+            if acr_values
+            else "More recent authentication is required"
+        )
+
+    def _challenge(self) -> str:
+        wanted = {"acr_values": " ".join(self.acr_values)} if self.acr_values else {}
+        if self.max_age is not None:
+            wanted["max_age"] = str(self.max_age)
+        return _challenge(realm=self.realm, error=self.error, error_description=self.description, **wanted)
+
+
+class Unavailable(Denied):
+    """What is needed to check the token cannot be had now: an outage, never the token's fault.
+
+    Reasons: `keys_unavailable`, `introspection_unavailable`, `revocation_unavailable`,
+    `issuers_unavailable`.
+    """
 
     status = 503
     error = "temporarily_unavailable"
-    description = "The keys to check the access token cannot be fetched now"
-
-    def __init__(self, *, realm: str, detail: str = "") -> None:
-        super().__init__("keys_unavailable", realm=realm, detail=detail)
+    description = "The access token cannot be checked now"
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -150,6 +190,18 @@ class KeysUnavailable(Denied):
         ]
 
 
+class KeysUnavailable(Unavailable):
+    """The issuer's keys cannot be fetched and none are known."""
+
+    description = "The keys to check the access token cannot be fetched now"
+
+    def __init__(self, *, realm: str, detail: str = "") -> None:
+        super().__init__("keys_unavailable", realm=realm, detail=detail)
+
+
 def _challenge(**parameters: str) -> str:
-    quoted = (f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
-    return "Bearer " + ", ".join(quoted)
+    return "Bearer " + ", ".join(_quoted(parameters))
+
+
+def _quoted(parameters: Mapping[str, str]) -> list[str]:
+    return [f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items()]

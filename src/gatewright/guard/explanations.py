@@ -1,25 +1,32 @@
 """Why a token was refused, in words for the API's developers: for logs, never for the caller."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from gatewright.guard.issuers import Trusted
 from gatewright.jose import JoseError
 
 _LONGEST = 200
 
 
-def explain(
-    error: JoseError, claims: Mapping[str, object], *, issuer: str, audience: tuple[str, ...], now: float
+def detail_of(
+    error: JoseError,
+    claims: Mapping[str, object],
+    *,
+    issuers: Iterable[str],
+    trusted: Trusted | None,
+    now: float,
 ) -> str:
     """One line: what was found, what was expected, and what would help. It holds no token."""
     match error.code:
-        case "wrong_audience":
-            wanted = " or ".join(repr(name) for name in audience)
+        case "wrong_audience" if trusted is not None:
+            wanted = " or ".join(repr(name) for name in trusted.audience)
             return (
                 f"aud is {_shown(claims.get('aud'))}, this API is {wanted}:"
-                f" ask the token endpoint with audience={audience[0]}"
+                f" ask the token endpoint with audience={trusted.audience[0]}"
             )
         case "untrusted_issuer":
-            return f"iss is {_shown(claims.get('iss'))}, trusted is {issuer!r}, compared letter by letter"
+            wanted = " or ".join(repr(url) for url in issuers) or "what tenants says"
+            return f"iss is {_shown(claims.get('iss'))}, trusted is {wanted}, compared letter by letter"
         case "expired":
             return f"expired {_seconds(now, claims.get('exp'))} ago: take a new token"
         case "not_yet_valid":

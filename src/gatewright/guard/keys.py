@@ -86,7 +86,7 @@ class _Flight:
 
 
 class IssuerKeys:
-    """The keys of one issuer, found by discovery; safe in threads, event loops and after a fork.
+    """The keys of one issuer, found by discovery or at `jwks_uri`; safe in threads, loops and after a fork.
 
     `known` never waits; `find` and `afind` ask the issuer when they have to, for at most `timeout`
     seconds, and then raise `UnknownKey` (a good answer lacks the key) or `FetchFailed` (who knows).
@@ -100,12 +100,14 @@ class IssuerKeys:
         fetch: Fetch | None = None,
         insecure: bool = False,
         timeout: float = TIMEOUT,
+        jwks_uri: str | None = None,
     ) -> None:
         self._issuer = issuer
         self._now = now
         self._fetch = fetch
         self._insecure = insecure
         self._timeout = timeout
+        self._jwks_uri = jwks_uri
         self._state = _State()
         self._lock = threading.Lock()
         self._flight: _Flight | None = None
@@ -214,8 +216,8 @@ class IssuerKeys:
         refused = state.failure is not None and not state.failure.outage
         return steps(
             self._issuer,
-            jwks_uri=state.jwks_uri,
-            discover=refused or not 0 <= known_for < _REDISCOVER,
+            jwks_uri=self._jwks_uri or state.jwks_uri,
+            discover=self._jwks_uri is None and (refused or not 0 <= known_for < _REDISCOVER),
             insecure=self._insecure,
         )
 

@@ -14,7 +14,7 @@ AUDIENCE: Final = "GATEWRIGHT_AUDIENCE"
 ALGORITHMS_ALLOWED: Final = "GATEWRIGHT_ALGORITHMS"
 
 
-def checked_issuer(issuer: object, *, allow_insecure: bool) -> str:
+def checked_issuer(issuer: object, *, allow_insecure: bool, what: str = "issuer") -> str:
     """An issuer as tokens spell it.
 
     Raises:
@@ -23,20 +23,20 @@ def checked_issuer(issuer: object, *, allow_insecure: bool) -> str:
             another machine.
     """
     if not isinstance(issuer, str):
-        raise TypeError(f"issuer is a URL such as 'https://issuer.example/', not {issuer!r}")
+        raise TypeError(f"{what} is a URL such as 'https://issuer.example/', not {issuer!r}")
     try:
         parts = urlsplit(issuer)
         host = parts.hostname
     except ValueError as error:
-        raise ValueError(f"issuer {issuer!r} is no URL: {error}") from None
+        raise ValueError(f"{what} {issuer!r} is no URL: {error}") from None
     printable = issuer.isascii() and issuer.isprintable() and " " not in issuer
     if parts.scheme not in ("https", "http") or not host or not printable:
-        raise ValueError(f"issuer {issuer!r} is no URL such as 'https://issuer.example/'")
+        raise ValueError(f"{what} {issuer!r} is no URL such as 'https://issuer.example/'")
     if "?" in issuer or "#" in issuer or "@" in parts.netloc:
-        raise ValueError(f"issuer {issuer!r} has a query, a fragment or a user (RFC 8414, section 2)")
+        raise ValueError(f"{what} {issuer!r} has a query, a fragment or a user (RFC 8414, section 2)")
     if parts.scheme == "http" and not (allow_insecure or is_loopback(issuer)):
         raise ValueError(
-            f"issuer {issuer!r} is plain http to another machine: use https or allow_insecure_issuer=True"
+            f"{what} {issuer!r} is plain http to another machine: use https or allow_insecure_issuer=True"
         )
     return issuer
 
@@ -84,6 +84,35 @@ def checked_leeway(leeway: object) -> float:
     if not math.isfinite(leeway) or leeway < 0:
         raise ValueError(f"leeway is a finite number of seconds from 0 on, not {leeway!r}")
     return float(leeway)
+
+
+def checked_scope_claim(names: object) -> str | tuple[str, ...] | None:
+    """The claim that holds the scopes, or the way to it through nested objects.
+
+    Raises:
+        TypeError: neither a string nor a tuple or list of strings.
+        ValueError: empty.
+    """
+    if names is None or (isinstance(names, str) and names):
+        return names
+    path = _names(names, what="scope_claim")
+    if not path or not all(path):
+        raise ValueError("scope_claim is the name of a claim, such as 'permissions', and not empty")
+    return path
+
+
+def checked_size(size: object) -> int:
+    """How many verified tokens are remembered.
+
+    Raises:
+        TypeError: no whole number.
+        ValueError: negative.
+    """
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"cache_size is a whole number, not {size!r}")
+    if size < 0:
+        raise ValueError(f"cache_size is a number from 0 on, not {size}")
+    return size
 
 
 def from_environment(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-_PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,14 @@ class Pattern:
         literal = _PARAMETER.sub("", stem)
         if not path.startswith("/") or set("{}*?#") & set(literal) or not _is_method(methods):
             raise ValueError(f"{text!r} is no pattern such as '/health', 'GET /blogs/{{id}}' or '/static/*'")
-        regex = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(stem.rstrip("/")))
+        # Literal text and names of parameters take turns.
+        pieces = _PARAMETER.split(stem.rstrip("/"))
+        if len(set(pieces[1::2])) < len(pieces[1::2]):
+            raise ValueError(f"{text!r} names a parameter twice")
+        regex = "".join(
+            f"(?P<{piece}>[^/]+)" if position % 2 else re.escape(piece)
+            for position, piece in enumerate(pieces)
+        )
         below = "/.+" if stem != path else ""
         return Pattern(
             method=methods[0] if methods else None,
@@ -64,6 +71,11 @@ class Pattern:
         return self._has_method(method.upper()) and any(
             self.lenient.fullmatch(reading) for reading in readings
         )
+
+    def parameters(self, path: str) -> dict[str, str]:
+        """What stands at the parameters in a path that fits; empty where that cannot be told for sure."""
+        found = self.strict.fullmatch(path.removesuffix("/"))
+        return found.groupdict() if found is not None else {}
 
     def _has_method(self, method: str) -> bool:
         return self.method is None or self.method == ("GET" if method == "HEAD" else method)

@@ -6,8 +6,6 @@ from typing import Any, TypeAlias, cast
 
 Headers: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
 
-_NAME_LENGTH = len("authorization")
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -25,8 +23,8 @@ class Request:
     peer_certificate: bytes | None = None
 
 
-def authorization_values(headers: Headers) -> list[str]:
-    """The values of all Authorization headers, in the order sent.
+def header_values(headers: Headers, wanted: str) -> list[str]:
+    """The values of all headers of the name `wanted`, which is in lower case, in the order sent.
 
     Raises:
         TypeError: `headers` are not pairs of str or bytes.
@@ -34,10 +32,11 @@ def authorization_values(headers: Headers) -> list[str]:
     # A mapping is what a careless caller has; walked as it is, it would give names alone.
     if not isinstance(headers, list | tuple) and isinstance(headers, Mapping):
         headers = tuple(cast("Any", headers).items())
+    length = len(wanted)
     values = []
     for name, value in headers:
         # Most names have another length: cheaper to see than to fold their case.
-        if len(name) == _NAME_LENGTH and _latin(name).lower() == "authorization":
+        if len(name) == length and _latin(name).lower() == wanted:
             values.append(_latin(value))
     return values
 

@@ -1,200 +1,73 @@
-"""What a route requires of an access token: plain values, printable, hashable, joined by `&` and `|`.
+"""How a route says what it requires: `all_of`, `any_of`, `claim`, `path`, `fresh`, `acr`, `where`.
 
-A rule is asked about a token that is already known to be valid and answers what is missing, if anything.
-It reads the token and does nothing else: no clock, no network.
+Each makes a rule, a plain value; `&` and `|` join them. What cannot be a rule is told when it is made.
 """
 
-from __future__ import annotations
-
-import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
-if TYPE_CHECKING:
-    from gatewright.guard.token import AccessToken
+from gatewright.guard.conditions import (
+    Acr,
+    AllOf,
+    AnyOf,
+    Both,
+    ClaimContains,
+    ClaimEquals,
+    Either,
+    Fresh,
+    PathParameter,
+    Rule,
+    Situation,
+    Unmet,
+    Value,
+    Where,
+    parts_of,
+)
+from gatewright.guard.request import Request
+from gatewright.guard.token import AccessToken
 
-Value: TypeAlias = str | int | float | bool | None
+__all__ = [
+    "Claim",
+    "Rule",
+    "Situation",
+    "Unmet",
+    "acr",
+    "all_of",
+    "alternatives",
+    "any_of",
+    "claim",
+    "combine",
+    "fresh",
+    "path",
+    "where",
+]
 
 # RFC 6749, section 3.3: what a scope may be made of; all of it can stand in a quoted string.
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Unmet:
-    """Why a rule refuses: `scopes` are those it needs, none when the fault lies with other claims."""
-
-    scopes: tuple[str, ...] = ()
-
-
-def _both(left: Rule, right: Rule) -> Both:
-    if not isinstance(right, Rule):
-        return NotImplemented
-    return Both(_parts(Both, left) + _parts(Both, right))
-
-
-def _either(left: Rule, right: Rule) -> Either:
-    if not isinstance(right, Rule):
-        return NotImplemented
-    return Either(_parts(Either, left) + _parts(Either, right))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AllOf:
-    """Every one of `scopes`."""
-
-    scopes: tuple[str, ...]
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        granted = token.scopes
-        for scope in self.scopes:
-            if scope not in granted:
-                return Unmet(self.scopes)
-        return None
-
-    def __repr__(self) -> str:
-        return f"all_of({_listed(self.scopes)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AnyOf:
-    """At least one of `scopes`."""
-
-    scopes: tuple[str, ...]
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        return Unmet(self.scopes) if set(self.scopes).isdisjoint(token.scopes) else None
-
-    def __repr__(self) -> str:
-        return f"any_of({_listed(self.scopes)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ClaimEquals:
-    """A claim with exactly this value, of this JSON type: `true` is not 1."""
-
-    name: str
-    value: Value
-    json_type: str
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        met = self.name in token.claims and _same(token.claims[self.name], self.value)
-        return None if met else Unmet()
-
-    def __repr__(self) -> str:
-        return f"claim({_quoted(self.name)}).equals({_quoted(self.value)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ClaimContains:
-    """A claim that is a list with this value in it; a string is no list."""
-
-    name: str
-    value: Value
-    json_type: str
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        held = token.claims.get(self.name)
-        met = isinstance(held, list | tuple) and any(_same(item, self.value) for item in held)
-        return None if met else Unmet()
-
-    def __repr__(self) -> str:
-        return f"claim({_quoted(self.name)}).contains({_quoted(self.value)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Both:
-    """Every one of `parts`; refused with the answer of the first that is not met."""
-
-    parts: tuple[Rule, ...]
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        for part in self.parts:
-            missing = part.unmet(token)
-            if missing is not None:
-                return Unmet(self._scopes(token)) if missing.scopes else missing
-        return None
-
-    def _scopes(self, token: AccessToken) -> tuple[str, ...]:
-        # All that the rule needs, so that the caller need not ask once for each part. Of a part with
-        # alternatives only what it would ask for itself.
-        named: dict[str, None] = {}
-        for part in self.parts:
-            missing = part.unmet(token)
-            scopes = part.scopes if isinstance(part, AllOf) else missing.scopes if missing else ()
-            named.update(dict.fromkeys(scopes))
-        return tuple(named)
-
-    def __repr__(self) -> str:
-        return " & ".join(f"({part!r})" if isinstance(part, Either) else repr(part) for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Either:
-    """At least one of `parts`; refused with the answer of the first."""
-
-    parts: tuple[Rule, ...]
-
-    __and__ = _both
-    __or__ = _either
-
-    def unmet(self, token: AccessToken) -> Unmet | None:
-        """What `token` lacks; None when nothing."""
-        first: Unmet | None = None
-        for part in self.parts:
-            missing = part.unmet(token)
-            if missing is None:
-                return None
-            first = first or missing
-        return first
-
-    def __repr__(self) -> str:
-        return " | ".join(f"({part!r})" if isinstance(part, Both) else repr(part) for part in self.parts)
-
-
-Rule = AllOf | AnyOf | ClaimEquals | ClaimContains | Both | Either
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A claim by name, not yet a rule: say what it `equals` or `contains`."""
 
-    name: str
+    name: tuple[str, ...]
 
-    def equals(self, value: Value) -> Rule:
-        """The claim has this value, JSON type included.
+    def equals(self, value: Value | PathParameter) -> Rule:
+        """The claim has this value, JSON type included, or reads as the path parameter does.
 
         Raises:
-            TypeError: `value` is no string, number, boolean or None.
+            TypeError: `value` is no string, number, boolean, None or `path(...)`.
         """
         return ClaimEquals(self.name, value, _json_type(value))
 
-    def contains(self, value: Value) -> Rule:
-        """The claim is a list, and this value one of its members, JSON type included.
+    def contains(self, value: Value | PathParameter) -> Rule:
+        """The claim is a list, and this value one of its members, compared as `equals` does.
 
         Raises:
-            TypeError: `value` is no string, number, boolean or None.
+            TypeError: `value` is no string, number, boolean, None or `path(...)`.
         """
         return ClaimContains(self.name, value, _json_type(value))
 
@@ -219,16 +92,72 @@ def any_of(*scopes: str) -> Rule:
     return AnyOf(_scopes([_text(scope) for scope in scopes]))
 
 
-def claim(name: str) -> Claim:
+def claim(*name: str) -> Claim:
     """A claim of the token by its exact name, such as `tier` or `https://example.com/roles`.
+
+    Several names lead into nested objects: `claim("realm_access", "roles")`.
+
+    Raises:
+        ValueError: a name is empty, or there is none.
+        TypeError: a name is no string.
+    """
+    if not name or not all(_text(step) for step in name):
+        raise ValueError("a claim's name is not empty")
+    return Claim(name)
+
+
+def path(name: str) -> PathParameter:
+    """A parameter of the matched route, for `claim("org_id").equals(path("org"))`.
+
+    A request whose route has no such parameter does not meet the rule.
 
     Raises:
         ValueError: `name` is empty.
         TypeError: `name` is no string.
     """
     if not _text(name):
-        raise ValueError("a claim's name is not empty")
-    return Claim(name)
+        raise ValueError("a path parameter's name is not empty")
+    return PathParameter(name)
+
+
+def fresh(*, max_age: int) -> Rule:
+    """A user who logged in at most `max_age` seconds ago; refused with 401 and `max_age` (RFC 9470).
+
+    Raises:
+        ValueError: `max_age` is negative.
+        TypeError: `max_age` is no whole number.
+    """
+    if isinstance(max_age, bool) or not isinstance(max_age, int):
+        raise TypeError(f"max_age is a whole number of seconds, not {max_age!r}")
+    if max_age < 0:
+        raise ValueError(f"max_age is a number of seconds from 0 on, not {max_age}")
+    return Fresh(max_age)
+
+
+def acr(*values: str) -> Rule:
+    """A login of one of these authentication contexts, the preferred first; refused with 401 (RFC 9470).
+
+    Raises:
+        ValueError: no value, or one that cannot stand in a list parted by spaces.
+        TypeError: a value is no string.
+    """
+    return Acr(_words([_text(value) for value in values], what="value of acr"))
+
+
+def where(check: Callable[[AccessToken, Request], bool], *, name: str) -> Rule:
+    """What `check(token, request)` says, True or False; `name` stands for it in lists and logs.
+
+    It is called at each request and must be quick; what it raises is the program's own failure, a 500.
+
+    Raises:
+        ValueError: `name` is empty.
+        TypeError: `check` cannot be called, or `name` is no string.
+    """
+    if not callable(check):
+        raise TypeError(f"where takes a function of the token and the request, not {check!r}")
+    if not _text(name):
+        raise ValueError("where needs a name: it stands for the function in lists and logs")
+    return Where(check, name)
 
 
 def combine(*required: Rule | str) -> Rule | None:
@@ -244,7 +173,7 @@ def combine(*required: Rule | str) -> Rule | None:
     rules = [_rule(rule) for rule in required if not isinstance(rule, str)]
     if scopes:
         rules.insert(0, all_of(*scopes))
-    return rules[0] if len(rules) == 1 else Both(tuple(part for rule in rules for part in _parts(Both, rule)))
+    return rules[0] if len(rules) == 1 else Both(tuple(part for rule in rules for part in parts_of(rule)))
 
 
 def alternatives(rule: Rule | None) -> tuple[tuple[str, ...], ...]:
@@ -267,10 +196,6 @@ def alternatives(rule: Rule | None) -> tuple[tuple[str, ...], ...]:
             return ((),)
 
 
-def _parts(kind: type[Both | Either], rule: Rule) -> tuple[Rule, ...]:
-    return rule.parts if isinstance(rule, Both | Either) and isinstance(rule, kind) else (rule,)
-
-
 def _rule(rule: object) -> Rule:
     if not isinstance(rule, Rule):
         raise TypeError(
@@ -280,14 +205,18 @@ def _rule(rule: object) -> Rule:
 
 
 def _scopes(scopes: list[str]) -> tuple[str, ...]:
-    if not scopes:
-        raise ValueError("name at least one scope")
-    for scope in scopes:
-        if not _SCOPE.fullmatch(scope):
+    return _words(scopes, what="scope")
+
+
+def _words(words: list[str], *, what: str) -> tuple[str, ...]:
+    if not words:
+        raise ValueError(f"name at least one {what}")
+    for word in words:
+        if not _SCOPE.fullmatch(word):
             raise ValueError(
-                f"{scope!r} cannot be a scope: printable ASCII without space, quote or backslash"
+                f"{word!r} cannot be a {what}: printable ASCII without space, quote or backslash"
             )
-    return tuple(dict.fromkeys(scopes))
+    return tuple(dict.fromkeys(words))
 
 
 def _text(value: object) -> str:
@@ -304,20 +233,7 @@ def _json_type(value: object) -> str:
             return "boolean"
         case int() | float():
             return "number"
-        case str():
+        case str() | PathParameter():
             return "string"
         case _:
             raise TypeError(f"a claim is compared with a string, number, boolean or None, not {value!r}")
-
-
-def _same(held: object, wanted: Value) -> bool:
-    # bool is an int to Python, and not a number to JSON.
-    return held == wanted and isinstance(held, bool) == isinstance(wanted, bool)
-
-
-def _listed(scopes: tuple[str, ...]) -> str:
-    return ", ".join(_quoted(scope) for scope in scopes)
-
-
-def _quoted(value: Value) -> str:
-    return json.dumps(value) if isinstance(value, str) else repr(value)

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeAlias
 
 from gatewright.jose.errors import BadClaim
+
+ScopeClaim: TypeAlias = str | tuple[str, ...] | None
+"""The claim with the scopes, or the way to it through nested objects; None: `scope`, else `scp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,13 @@ class AccessToken:
         return scope in self.scopes
 
     @classmethod
-    def from_claims(cls, claims: dict[str, object]) -> "AccessToken":
+    def from_claims(cls, claims: dict[str, object], *, scope_claim: ScopeClaim = None) -> "AccessToken":
         """An access token of claims that were verified and whose registered claims have their types.
 
         The claims are kept, not copied.
 
         Raises:
-            BadClaim: `azp`, `client_id`, `scope` or `scp` has the wrong JSON type.
+            BadClaim: `azp`, `client_id` or the claim of the scopes has the wrong JSON type.
         """
         audience = claims["aud"]
         return cls(
@@ -46,7 +50,7 @@ class AccessToken:
             subject=_text(claims, "sub"),
             client_id=client_of(claims),
             audience=(audience,) if isinstance(audience, str) else tuple(audience),  # type: ignore[arg-type]  # checked: a list of strings
-            scopes=_scopes(claims),
+            scopes=_scopes(claims) if scope_claim is None else _scopes_at(claims, scope_claim),
             expires_at=claims["exp"],  # type: ignore[arg-type]  # checked: a number
             issued_at=claims.get("iat"),  # type: ignore[arg-type]  # checked: a number when present
             token_id=_text(claims, "jti"),
@@ -72,6 +76,22 @@ def _scopes(claims: Mapping[str, object]) -> tuple[str, ...]:
     if name == "scp" and isinstance(granted, list) and all(isinstance(word, str) for word in granted):
         return tuple(granted)
     raise BadClaim(f"{name} has the wrong JSON type")
+
+
+def _scopes_at(claims: Mapping[str, object], name: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes in a claim of the issuer's own; none where there is no such claim."""
+    granted: object = claims
+    for step in (name,) if isinstance(name, str) else name:
+        if not isinstance(granted, Mapping):
+            raise BadClaim("the claim with the scopes is no string and no list of strings")
+        if step not in granted:
+            return ()
+        granted = granted[step]
+    if isinstance(granted, str):
+        return tuple(word for word in granted.split(" ") if word)
+    if isinstance(granted, list) and all(isinstance(word, str) for word in granted):
+        return tuple(granted)
+    raise BadClaim("the claim with the scopes is no string and no list of strings")
 
 
 def _text(claims: Mapping[str, object], name: str) -> str | None:

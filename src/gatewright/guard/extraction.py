@@ -1,0 +1,94 @@
+"""Where a request may carry its token, beside the Authorization header: only where the API says so.
+
+::
+
+    Guard(..., token_from=[cookie("session_token", origins=["https://blog.example"])])
+
+A place is a function of the request that gives the token or None. A request with tokens in two places is
+malformed (RFC 6750, section 2). The body is never read, so it is no place.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from gatewright.guard.request import Request, header_values
+
+TokenPlace: TypeAlias = Callable[[Request], str | None]
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_PARAMETERS: Final = 1000
+
+
+def cookie(name: str, *, origins: Collection[str] = ()) -> TokenPlace:
+    """A cookie, which browsers send by themselves: it counts only where no other site can have sent it.
+
+    Safe methods always; others when the browser says that the request comes from the API's own origin
+    (`Sec-Fetch-Site: same-origin`), or from one of `origins`, such as `https://blog.example`, by `Origin`.
+
+    Raises:
+        ValueError: `name` is empty, or an origin is none.
+        TypeError: `name` is no string, or `origins` one string.
+    """
+    _require_name(name)
+    if isinstance(origins, str):
+        raise TypeError(f"origins is a collection such as [{origins!r}], not one string")
+    allowed = frozenset(origins)
+    for origin in allowed:
+        if not origin.startswith(("https://", "http://")) or origin.count("/") != 2:  # noqa: PLR2004 - those of ://
+            raise ValueError(f"{origin!r} is no origin such as 'https://blog.example'")
+
+    def from_cookie(request: Request) -> str | None:
+        found = list(_cookies(request, name))
+        if not found or not (request.method in _SAFE or _is_from(request, allowed)):
+            return None
+        # Two of one name: a sibling domain may set cookies for all, and nobody can tell which is ours.
+        return found[0] if len(set(found)) == 1 else " ".join(found)
+
+    return from_cookie
+
+
+def query(name: str = "access_token") -> TokenPlace:
+    """A parameter of the query. It ends up in logs, histories and Referer headers: for want of any other way.
+
+    Raises:
+        ValueError: `name` is empty.
+        TypeError: `name` is no string.
+    """
+    _require_name(name)
+
+    def from_query(request: Request) -> str | None:
+        text = request.url.partition("#")[0].partition("?")[2]
+        if name not in text:
+            return None
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+        except ValueError:
+            return None
+        found = [value for key, value in pairs if key == name]
+        return " ".join(found) if found else None
+
+    return from_query
+
+
+def _cookies(request: Request, name: str) -> Iterator[str]:
+    for header in header_values(request.headers, "cookie"):
+        for pair in header.split(";"):
+            key, equals, value = pair.strip().partition("=")
+            if equals and key == name:
+                yield value.strip().strip('"')
+
+
+def _is_from(request: Request, allowed: Collection[str]) -> bool:
+    sites = header_values(request.headers, "sec-fetch-site")
+    origins = header_values(request.headers, "origin")
+    if len(origins) == 1 and origins[0] in allowed:
+        return True
+    return sites == ["same-origin"]
+
+
+def _require_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a string, not {name!r}")
+    if not name:
+        raise ValueError("a name is not empty")

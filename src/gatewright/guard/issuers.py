@@ -1,0 +1,199 @@
+"""Who may issue tokens for this API, and what is particular about each.
+
+`Issuer` is what users write; `Trusted` is the same with everything filled in and its keys at hand.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Final, Protocol
+
+from gatewright.guard import options
+from gatewright.guard.fetching import Fetch
+from gatewright.guard.introspection import Introspection, Introspector
+from gatewright.guard.keys import IssuerKeys
+from gatewright.guard.token import ScopeClaim
+from gatewright.jose import JWK, JWKS
+from gatewright.jose.errors import UnknownKey
+
+Keys = JWKS | JWK | Callable[[], JWKS]
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An issuer whose tokens a guard accepts; what is None here is as the guard says.
+
+    Args:
+        url: exactly as it stands in `iss`.
+        audience: what its tokens call this API.
+        algorithms: the signature algorithms allowed.
+        keys: a key, a key set, or a callable that gives one at each check, in place of published keys.
+        jwks_uri: where its key set is, for an issuer without a discovery document.
+        leeway: seconds by which its clock may differ.
+        scope_claim: the claim that holds the scopes, a string or a list: by default `scope`, else `scp`;
+            `permissions` for Auth0 with RBAC; several names lead into nested objects, as in
+            `("realm_access", "roles")`.
+        introspection: where to ask about its opaque tokens (RFC 7662); its JWTs are verified all the same.
+        allow_insecure: allow plain http to another machine.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be right.
+    """
+
+    url: str
+    _: KW_ONLY
+    audience: str | Collection[str] | None = None
+    algorithms: Collection[str] | None = None
+    keys: Keys | None = field(default=None, repr=False)
+    jwks_uri: str | None = None
+    leeway: float | None = None
+    scope_claim: ScopeClaim = None
+    introspection: Introspection | None = None
+    allow_insecure: bool = False
+
+    def __post_init__(self) -> None:
+        options.checked_issuer(self.url, allow_insecure=self.allow_insecure)
+        checked: dict[str, object] = {
+            "keys": _checked_keys(self.keys),
+            "scope_claim": options.checked_scope_claim(self.scope_claim),
+        }
+        if self.audience is not None:
+            checked["audience"] = options.checked_audience(self.audience)
+        if self.algorithms is not None:
+            given = self.keys is not None
+            checked["algorithms"] = options.checked_algorithms(self.algorithms, keys_given=given)
+        if self.introspection is not None and not isinstance(self.introspection, Introspection):
+            raise TypeError("introspection is Introspection(endpoint, client_id=..., client_secret=...)")
+        if self.leeway is not None:
+            checked["leeway"] = options.checked_leeway(self.leeway)
+        if self.jwks_uri is not None:
+            options.checked_issuer(self.jwks_uri, allow_insecure=self.allow_insecure, what="jwks_uri")
+            if self.keys is not None:
+                raise ValueError("jwks_uri and keys: one of them says where the keys are")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def auth0(cls, domain: str, **more: Any) -> "Issuer":  # noqa: ANN401 - the arguments of Issuer
+        """The issuer of an Auth0 tenant, by its domain, such as `acme.eu.auth0.com`.
+
+        Raises:
+            TypeError, ValueError: as for `Issuer`; `domain` is a URL.
+        """
+        if not domain or set(domain) & set(":/?#@ "):
+            raise ValueError(f"a domain is a name such as 'acme.eu.auth0.com', not {domain!r}")
+        return cls(f"https://{domain}/", **more)
+
+
+class KeySource(Protocol):
+    """Where a guard finds one issuer's keys: `known` never waits, the others may."""
+
+    def known(self, *, kid: str | None, alg: str, now: float) -> JWK | None:
+        """The key, if it can be told without asking anybody."""
+        ...
+
+    def find(self, *, kid: str | None, alg: str) -> JWK:
+        """The key, asking the issuer if need be."""
+        ...
+
+    async def afind(self, *, kid: str | None, alg: str) -> JWK:
+        """As `find`, without blocking the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandedKeys:
+    """Keys that the program has already; asked for at each check, so that a ring may rotate."""
+
+    keys: Callable[[], JWKS]
+
+    def known(self, *, kid: str | None, alg: str, now: float) -> JWK | None:  # noqa: ARG002 - as KeySource
+        """The key, if the set has it now."""
+        try:
+            return self.find(kid=kid, alg=alg)
+        except UnknownKey:
+            return None
+
+    def find(self, *, kid: str | None, alg: str) -> JWK:
+        """The key, if the set has it now; else `UnknownKey`."""
+        return self.keys().select(kid=kid, alg=alg)
+
+    async def afind(self, *, kid: str | None, alg: str) -> JWK:
+        """As `find`."""
+        return self.find(kid=kid, alg=alg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trusted:
+    """An issuer as the guard uses it: nothing is left open."""
+
+    issuer: Issuer
+    url: str
+    audience: tuple[str, ...]
+    # One string is compared faster than a collection of one.
+    expected: str | tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway: float
+    keys: KeySource
+    introspector: Introspector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every issuer of a guard that does not say otherwise."""
+
+    audience: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway: float
+    fetch: Fetch | None
+    now: Callable[[], float]
+
+    def trust(self, issuer: Issuer) -> Trusted:
+        """`issuer` with everything filled in.
+
+        Raises:
+            ValueError: its algorithms need a secret that was not given.
+        """
+        audience = tuple(issuer.audience) if issuer.audience is not None else self.audience
+        algorithms = tuple(issuer.algorithms) if issuer.algorithms is not None else self.algorithms
+        options.checked_algorithms(algorithms, keys_given=issuer.keys is not None)
+        return Trusted(
+            issuer=issuer,
+            url=issuer.url,
+            audience=audience,
+            expected=audience[0] if len(audience) == 1 else audience,
+            algorithms=algorithms,
+            leeway=self.leeway if issuer.leeway is None else issuer.leeway,
+            keys=self._source(issuer),
+            introspector=self._introspector(issuer),
+        )
+
+    def _source(self, issuer: Issuer) -> KeySource:
+        keys = issuer.keys
+        if keys is None:
+            return IssuerKeys(
+                issuer.url,
+                now=self.now,
+                fetch=self.fetch,
+                insecure=issuer.allow_insecure,
+                jwks_uri=issuer.jwks_uri,
+            )
+        if isinstance(keys, JWK):
+            keys = JWKS([keys])
+        if isinstance(keys, JWKS):
+            known = keys
+            return HandedKeys(lambda: known)
+        return HandedKeys(keys)
+
+    def _introspector(self, issuer: Issuer) -> Introspector | None:
+        if issuer.introspection is None:
+            return None
+        return Introspector(issuer.introspection, issuer=issuer.url, now=self.now, fetch=self.fetch)
+
+
+MOST_ISSUERS: Final = 100
+
+
+def _checked_keys(keys: object) -> object:
+    if keys is None or isinstance(keys, JWKS | JWK) or callable(keys):
+        return keys
+    raise TypeError(f"keys is a JWK, a JWKS or a callable that gives one, not {type(keys).__name__}")
