@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SOURCES = str(Path(module.__file__).parents[2])
 API = "https://init-api"
 FRAMEWORKS = get_args(module.Framework)
+COMMAND = re.compile(r"gatewright ((?:\"[^\"]*\"|[^)])+)")
 each_framework = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
@@ -138,7 +139,7 @@ def test_readme_is_ten_lines_and_its_commands_are_taken(projects: Path, framewor
     lines = [line for line in (project / "README.md").read_text().splitlines() if line]
     assert len(lines) == 10
     program = build()
-    commands = [found for line in shell_lines(project) for found in re.findall(r"gatewright ([^)]+)", line)]
+    commands = [found for line in shell_lines(project) for found in COMMAND.findall(line)]
     assert len(commands) == 4
     for command in commands:
         program.parse_args(shlex.split(command), exit_on_error=False, print_error=False)
