@@ -38,7 +38,9 @@ def routes(
     check: Annotated[Path | None, Parameter(help="Fail when they are not what this file says.")] = None,
     django: Django = None,
     factory: Factory = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="JSON on stdout, for programs.")] = False,
+    json_: Annotated[
+        bool, Parameter(name="--json", negative="", help="JSON on stdout, for programs.")
+    ] = False,
 ) -> int:
     """List the routes of an application: method, path, rule, guarded or public.
 

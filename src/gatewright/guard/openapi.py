@@ -54,7 +54,7 @@ def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | Non
     """A document of these routes; what `into` says of an operation stays, but for its security.
 
     A route for every method is described by the operations that `into` has at its path, or else as GET.
-    What is below a path (`/static/*`), and WebSocket, has no place in a document and is left out.
+    What is below a path (`/static/*`), WebSocket and the pages of a framework are left out.
     """
     document: Document = {
         "openapi": "3.1.0",
@@ -62,7 +62,7 @@ def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | Non
         **(into or {}),
     }
     paths = document["paths"] = {path: dict(item) for path, item in (document.get("paths") or {}).items()}
-    described = [route for route in routes if route.method != WEBSOCKET and not route.path.endswith("/*")]
+    described = [route for route in routes if _has_a_place(route)]
     # What holds for all methods first: that of one method is more precise.
     for route in sorted(described, key=lambda route: route.method != ANY):
         _write_route(paths, route)
@@ -71,6 +71,11 @@ def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | Non
         components[name] = dict(components.get(name) or {})
     describe_components(components, guard, scopes_of(described))
     return document
+
+
+def _has_a_place(route: Route) -> bool:
+    is_one_path = not route.path.endswith("/*")
+    return is_one_path and route.method != WEBSOCKET and route.access != "documentation"
 
 
 def _write_route(paths: Document, route: Route) -> None:
