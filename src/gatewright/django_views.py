@@ -110,10 +110,9 @@ def _allowed_by_decorator(view: Any) -> Iterable[str]:  # noqa: ANN401 - as abov
     """What Django's `require_http_methods` lets through, which it keeps to itself."""
     layer = view
     while layer is not None:
-        if inspect.isfunction(layer):
-            listed = inspect.getclosurevars(layer).nonlocals.get("request_method_list")
-            if listed is not None:
-                return list(listed)
+        if inspect.isfunction(layer) and "request_method_list" in layer.__code__.co_freevars:
+            cells = dict(zip(layer.__code__.co_freevars, layer.__closure__ or (), strict=True))
+            return list(cells["request_method_list"].cell_contents)
         layer = getattr(layer, "__wrapped__", None)
     return ()
 

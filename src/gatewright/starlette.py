@@ -194,7 +194,9 @@ class RouteRules:
                 path = prefix + (getattr(placed, "path_format", None) or "/*")
                 yield Found(path, _methods_of(placed, mounted), _combined(rules), endpoint)
                 continue
-            below = prefix + (getattr(placed, "path", "") if isinstance(mounted, Mount) else "")
+            below = prefix + (
+                placed.path_format.removesuffix("/{path}") if isinstance(mounted, Mount) else ""
+            )
             inner = list(self._walk(route.app if hasattr(route.app, "routes") else route, below, rules))
             # What is mounted may be no router: files, or an application of another kind.
             yield from inner or [Found(below + "/*", [ANY], _combined(rules), endpoint)]

@@ -47,7 +47,8 @@ from gatewright.django import require
 @require("read:blog", POST="create:blog")
 def blogs(request): return HttpResponse()
 
-urlpatterns = [path("api/", include([path("blogs/<int:id>/", blogs), re_path(r"^old/(?P<year>[0-9]{4})/$", blogs)]))]
+old = re_path(r"^old/(?P<year>[0-9]{4})/$", blogs)
+urlpatterns = [path("api/", include([path("blogs/<int:id>/", blogs), old]))]
 """
 
 

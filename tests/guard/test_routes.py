@@ -36,7 +36,7 @@ BLOGS = Route("GET", "/blogs", READ, "guarded")
 HEALTH = Route("GET", "/health", None, "public")
 
 
-async def plain(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - raw ASGI
+async def plain(*_: Any) -> None:  # noqa: ANN401 - raw ASGI
     raise AssertionError("nobody calls it")
 
 
