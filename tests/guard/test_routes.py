@@ -19,6 +19,7 @@ from gatewright.guard.routes import (
     NotProtectedError,
     Route,
     assert_guarded,
+    attach,
     discover,
     drift,
     listed,
@@ -105,6 +106,19 @@ def test_an_application_that_nothing_protects_is_said_to_be_so() -> None:
         routes(plain)
     with pytest.raises(AssertionError, match="nothing protects"):
         assert_guarded(plain)
+
+
+def test_attaching_takes_what_an_adapter_finds() -> None:
+    class App:
+        pass
+
+    app, used = App(), guard()
+    attach(app, used, lambda: [found("/blogs", GET=READ, POST=CREATE)], PublicPaths(["/health"]))
+    assert [str(Entry.of(route)).split() for route in routes(app)] == [
+        ["GET", "/blogs", 'all_of("read:blog")'],
+        ["POST", "/blogs", 'all_of("create:blog")'],
+        ["*", "/health", "public"],
+    ]
 
 
 def test_discovering_loads_no_framework() -> None:
