@@ -187,7 +187,7 @@ class RouteRules:
     def _walk(self, app: object, prefix: str, outer: Callable[[str], Iterable[Rule]]) -> Iterator[Found]:
         for _, route in self._routes_of(app):
             mounted = getattr(route, "original_route", route)
-            placed = getattr(route, "context", route)
+            placed: Any = getattr(route, "context", route)
             endpoint = getattr(placed, "endpoint", None) or getattr(placed, "app", None)
             rules = functools.partial(self._rules_at, route, endpoint, outer)
             if not isinstance(mounted, Mount | Host):
