@@ -18,32 +18,27 @@ decides first there too, put it around the application: `application = protect(g
 
 import functools
 import inspect
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.handlers.asgi import get_script_prefix
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
 
 from gatewright.asgi import App, Guarded, Scope, accepted
+from gatewright.django_views import MARK, Requirement, found, requirement_of, rule_at, rule_in
 from gatewright.guard import AccessToken, Denied, Guard, NoToken, Request, Rule
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.rules import combine
+from gatewright.guard.routes import Policy, attach, listed
 
 View = TypeVar("View", bound=Callable[..., Any])
-_Requirement: TypeAlias = dict[str, Rule | None]  # by method; what holds for all of them is at ""
 
-_MARK: Final = "__gatewright__"
 _ACCEPTED: Final = "_gatewright"
 _OPTIONS: Final = frozenset({"issuer", "audience", "algorithms", "leeway", "allow_insecure_issuer"})
 _ENVIRONMENT: Final[Mapping[str, object]] = {}
-
-logger = logging.getLogger("gatewright.guard")
 
 
 class Middleware:
@@ -69,7 +64,7 @@ class Middleware:
             return self._call_async(request)
         try:
             if not _enters_freely(request):
-                admit(request, _rule_at(*_where(request)))
+                admit(request, rule_at(*_where(request)))
         except Denied as refusal:
             return response(refusal)
         return _exact(self._get_response(request))
@@ -77,7 +72,7 @@ class Middleware:
     async def _call_async(self, request: Any) -> Any:  # noqa: ANN401 - as above
         try:
             if not _enters_freely(request):
-                await aadmit(request, _rule_at(*_where(request)))
+                await aadmit(request, rule_at(*_where(request)))
         except Denied as refusal:
             return response(refusal)
         return _exact(await self._get_response(request))
@@ -94,11 +89,13 @@ def protect(application: App) -> App:
     guard, public = _configured()
 
     def rule_for(scope: Scope) -> Rule | None:
-        return _rule_at(*_asked(scope)) if scope["type"] == "http" else None
+        return rule_at(*_asked(scope)) if scope["type"] == "http" else None
 
-    return Guarded(
+    guarded = Guarded(
         application, guard=guard, is_public=lambda scope: public(*_asked(scope)), rule_for=rule_for
     )
+    attach(guarded, guard, found, public)
+    return guarded
 
 
 def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], View]:
@@ -110,7 +107,7 @@ def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], Vie
     Raises:
         TypeError, ValueError: neither a scope nor a rule; no method of HTTP; no view.
     """
-    requirement = _requirement(rules, by_method)
+    requirement = requirement_of(rules, by_method)
 
     def decorate(view: View) -> View:
         if not inspect.isclass(view):
@@ -134,7 +131,7 @@ class Permission:
     """`permission_classes = [Permission("read:blog")]` in REST framework; arguments as for `require`."""
 
     def __init__(self, *rules: Rule | str, **by_method: Rule | str) -> None:
-        setattr(self, _MARK, (_requirement(rules, by_method),))
+        setattr(self, MARK, (requirement_of(rules, by_method),))
 
     def __call__(self) -> "Permission":
         """The permission itself: REST framework makes an instance of each entry for each request."""
@@ -143,7 +140,7 @@ class Permission:
     def has_permission(self, request: Any, _: object) -> bool:  # noqa: ANN401 - REST framework's
         """True; a refusal is raised, as an APIException that knows its answer."""
         try:
-            admit(_request_in((request,)), _rule_in(getattr(self, _MARK), request.method))
+            admit(_request_in((request,)), rule_in(getattr(self, MARK), request.method))
         except Denied as refusal:
             raise _refused(refusal) from refusal
         return True
@@ -249,61 +246,12 @@ def _configured() -> tuple[Guard, PublicPaths]:
     return known[1]
 
 
-def _requirement(rules: Iterable[Rule | str], by_method: Mapping[str, Rule | str]) -> _Requirement:
-    for method in by_method:
-        if not (method.isalpha() and method.isupper()) or method == "HEAD":
-            raise ValueError(f"{method!r} is no method to name a rule after; GET stands for HEAD too")
-    return {"": combine(*rules), **{method: combine(rule) for method, rule in by_method.items()}}
-
-
-def _rule_in(requirements: Iterable[_Requirement], method: str) -> Rule | None:
-    names = ("", "GET" if method == "HEAD" else method)
-    found = (requirement.get(name) for requirement in requirements for name in names)
-    return combine(*(rule for rule in found if rule is not None))
-
-
 def _where(request: Any) -> tuple[str, str, object]:  # noqa: ANN401 - as above
     return request.method, request.path_info, getattr(request, "urlconf", None)
 
 
-def _rule_at(method: str, path: str, urlconf: object = None) -> Rule | None:
-    """The rule of the view that will serve a request: found as Django's own handler will find it.
-
-    A view checks its own rule again. So one that is not seen here is refused all the same, only later.
-    """
-    try:
-        view = resolve(path, urlconf).func
-        marks = (mark for place in _places(view, method) for mark in getattr(place, _MARK, ()))
-        return _rule_in(marks, method)
-    except Resolver404:
-        return None
-    except Exception:
-        # Django will fall over the same request, but only for somebody with a valid token.
-        logger.debug("no view could be found for a request", exc_info=True)
-        return None
-
-
-def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401 - a view of any shape
-    """Where the rules of a view may be: itself, the method of its class, the permissions of its class."""
-    yield view
-    cls = getattr(view, "cls", None) or getattr(view, "view_class", None)
-    if cls is None:
-        return
-    actions = getattr(view, "actions", None)
-    for name in (method.lower(), "get" if method == "HEAD" else ""):
-        handler = getattr(cls, (actions.get(name) if actions else name) or "", None)
-        if handler is not None:
-            yield handler
-            break
-    # A class that chooses its permissions itself may choose others.
-    chooser = getattr(cls, "get_permissions", None)
-    if getattr(chooser, "__module__", "").startswith("rest_framework."):
-        given = getattr(view, "initkwargs", {}).get("permission_classes", cls.permission_classes)
-        yield from (permission for permission in given if isinstance(permission, Permission))
-
-
 def _guarded(
-    view: Callable[..., Any], requirement: _Requirement, is_async: Callable[[object], bool]
+    view: Callable[..., Any], requirement: Requirement, is_async: Callable[[object], bool]
 ) -> Callable[..., Any]:
     async def wait(request: Any, rule: Rule | None, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
         try:
@@ -315,7 +263,7 @@ def _guarded(
     @functools.wraps(view)
     def enter(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
         request = _request_in((*args, *kwargs.values()))
-        rule = _rule_in((requirement,), request.method)
+        rule = rule_in((requirement,), request.method)
         if is_async(args[0] if args else None):
             return wait(request, rule, args, kwargs)
         try:
@@ -324,7 +272,7 @@ def _guarded(
             return response(refusal)
         return view(*args, **kwargs)
 
-    setattr(enter, _MARK, (*getattr(view, _MARK, ()), requirement))
+    setattr(enter, MARK, (*getattr(view, MARK, ()), requirement))
     return enter
 
 
@@ -398,3 +346,14 @@ def _exact(answer: Any) -> Any:  # noqa: ANN401 - as above
     """`answer`, or the guard's own bytes where REST framework has rendered a refusal."""
     refusal = getattr(getattr(answer, "data", None), "refusal", None)
     return response(refusal) if isinstance(refusal, Denied) else answer
+
+
+def _policy() -> Policy:
+    """The views of ROOT_URLCONF, open unless Middleware is there."""
+    guard, public = _configured()
+    middleware = (import_string(name) for name in settings.MIDDLEWARE)
+    is_protected = any(inspect.isclass(each) and issubclass(each, Middleware) for each in middleware)
+    return Policy(guard, tuple(listed(found(), public, is_protected=is_protected)))
+
+
+__gatewright_routes__ = _policy  # where gatewright.guard.routes looks
