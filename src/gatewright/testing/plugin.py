@@ -16,12 +16,12 @@ that it fails by its own name. The framework's own documentation pages are left 
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pytest
 
-from gatewright.guard.routes import Policy, Route, discover
+from gatewright.guard.routes import NotProtectedError, Policy, Route, discover
 from gatewright.testing.issuer import TokenIssuer
 from gatewright.testing.negatives import Negative, check, negatives
 
@@ -43,18 +43,18 @@ def issuer() -> TokenIssuer:
     return TokenIssuer()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Iterator[None]:
-    """Add the generated tests to those that pytest finds."""
-    result = yield
-    named = session.config.getini(_APP)
-    if named:
-        root = str(session.config.rootpath)
-        sys.path[:0] = [] if root in sys.path else [root]
-        made = list(Routes.from_parent(session, name="gatewright", named=named).collect())
-        session.items += made
-        session.testscollected = len(session.items)
-    return result  # noqa: B901 - what a hook wrapper gives
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add the generated tests to those that pytest finds, early enough for `-k` to choose among them."""
+    named = config.getini(_APP)
+    if not named:
+        return
+    root = str(config.rootpath)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    items += Routes.from_parent(session, name="gatewright", named=named).collect()
 
 
 class Routes(pytest.Collector):
@@ -67,7 +67,10 @@ class Routes(pytest.Collector):
     def collect(self) -> Iterable[pytest.Item]:
         """One test for each route and defect, and one of what is public."""
         app = loaded(self._named)
-        policy = discover(app)
+        try:
+            policy = discover(app)
+        except NotProtectedError as error:
+            raise pytest.UsageError(f"{_APP}: {error}") from error
         declared = frozenset(" ".join(line.split()) for line in self.config.getini(_PUBLIC))
         yield Public.from_parent(self, name="public routes", policy=policy, declared=declared)
         for negative in negatives(due(policy.routes, declared)):
