@@ -52,7 +52,7 @@ TABLE: dict[str, Row] = {
     "django": Row(("guard", "asgi", "django_views"), ("django", "asgiref", "rest_framework")),
     "django_views": Row(("guard",), ("django",)),
     "aiohttp": Row(("guard",), ("aiohttp",)),
-    "testing": Row(("guard", "jose"), (), ("aiohttp",)),
+    "testing": Row(("guard", "jose"), ("aiohttp",)),
     "testing.plugin": Row(("guard", "testing"), ("pytest",)),
     "server": Row(),
     "server.errors": Row(),

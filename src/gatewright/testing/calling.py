@@ -53,7 +53,7 @@ def call(app: object, method: str, path: str, headers: dict[str, str]) -> Reply:
 
 @contextlib.contextmanager
 def entered(endpoint: str) -> Iterator[list[str]]:
-    """The list into which each entry of the endpoint, `module.qualified_name`, is written; also its methods."""
+    """The list of entries of the endpoint, `module.qualified_name`, and of its methods."""
     seen: list[str] = []
     last = endpoint.rpartition(".")[2]
     prefix = f"{endpoint}."
@@ -98,7 +98,10 @@ async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Re
         "extensions": {"websocket.http.response": {}},
         "state": {},
     }
-    scope.update({"subprotocols": []} if is_handshake else {"method": method})
+    if is_handshake:
+        scope["subprotocols"] = []
+    else:
+        scope["method"] = method
     waiting = [{"type": "websocket.connect"} if is_handshake else {"type": "http.request", "body": b""}]
     reply = Reply()
 
@@ -110,7 +113,9 @@ async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Re
         if said.endswith("response.start"):
             reply.status = message["status"]
             pairs = message.get("headers", ())
-            reply.headers += [(name.decode("latin-1").lower(), text.decode("latin-1")) for name, text in pairs]
+            reply.headers += [
+                (name.decode("latin-1").lower(), text.decode("latin-1")) for name, text in pairs
+            ]
         elif said.endswith("response.body"):
             reply.body += message.get("body", b"")
         elif said == "websocket.accept":
@@ -143,7 +148,7 @@ def _wsgi(app: Callable[..., Any], method: str, path: str, headers: dict[str, st
     reply = Reply()
 
     def start(status: str, pairs: list[tuple[str, str]], _: object = None) -> Callable[[bytes], object]:
-        reply.status = int(status.split()[0])
+        reply.status = int(status.split(maxsplit=1)[0])
         reply.headers = [(name.lower(), value) for name, value in pairs]
         return lambda _: None
 

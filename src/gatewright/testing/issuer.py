@@ -31,6 +31,7 @@ class Clock:
     now: float = field(default_factory=time.time)
 
     def __call__(self) -> float:
+        """The time."""
         return self.now
 
     def forward(self, seconds: float) -> None:
@@ -167,6 +168,6 @@ def _substituted(guard: Guard, issuer: TokenIssuer) -> Iterator[None]:
 
 
 @functools.cache
-def _key(url: str, algorithm: str, generation: int) -> JWK:
+def _key(url: str, algorithm: str, generation: int) -> JWK:  # noqa: ARG001 - parts the cache
     # By the issuer's URL as well: two issuers that share keys could not be told apart.
     return JWK.generate(algorithm, kid=f"{algorithm.lower()}-{generation}")

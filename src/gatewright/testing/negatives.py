@@ -52,7 +52,7 @@ class RouteLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """One request that must be refused; as a string it is `GET /blogs × expired`."""
+    """One request that must be refused; as a string it is `GET /blogs x expired`."""
 
     route: RouteLike
     defect: str
@@ -63,7 +63,7 @@ class Negative:
     scopes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.route.method} {self.route.path} × {self.defect}"
+        return f"{self.route.method} {self.route.path} x {self.defect}"
 
 
 def negatives(routes: Iterable[RouteLike]) -> list[Negative]:
@@ -108,8 +108,8 @@ def _of(route: RouteLike) -> Iterator[Negative]:
         left = tuple(other for other in scopes if other != scope)
         if any(set(way) <= set(left) for way in ways):
             continue
-        reasons = frozenset({"insufficient_scope", "rule_not_met"})
-        yield Negative(route, f"without {scope}", 403, "insufficient_scope", reasons, _sound, left)
+        lacking = frozenset({"insufficient_scope", "rule_not_met"})
+        yield Negative(route, f"without {scope}", 403, "insufficient_scope", lacking, _sound, left)
 
 
 def _faults(
@@ -128,7 +128,7 @@ def _faults(
         yield f"one challenge as RFC 6750 says is due, not {challenges}"
     elif (negative.error != "unauthorized") != (f'error="{negative.error}"' in challenges[0]):
         yield f"the challenge tells another error than {negative.error}: {challenges[0]}"
-    if method != "HEAD" and method != "WEBSOCKET" and _error(reply.body) != negative.error:
+    if method not in {"HEAD", "WEBSOCKET"} and _error(reply.body) != negative.error:
         yield f"the body does not tell the error {negative.error}"
     reasons = [one.reason if isinstance(one, Denied) else "accepted" for one in decisions]
     if not reasons:
