@@ -18,7 +18,7 @@ from gatewright.testing import check, negatives
 from gatewright.testing.calling import call, entered
 
 if TYPE_CHECKING:
-    from gatewright import Rule
+    from gatewright.guard import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def test_each_scope_is_missing_in_turn() -> None:
 def test_rule_that_was_dropped_is_found() -> None:
     app, judge = FastAPI(), guard()
     protect(app, judge)
-    app.get("/blogs")(lambda: {})
+    app.get("/blogs")(lambda: "read")
     assert faults(app, judge, Told("GET", "/blogs")) == []
     (fault,) = faults(app, judge, Told("GET", "/blogs", all_of("read:blog")))
     assert fault.startswith("GET /blogs x without read:blog: status 200 where 403 is due")
