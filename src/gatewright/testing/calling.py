@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Final
 
 _HOST: Final = "testserver"
+_PATIENCE: Final = 30.0  # seconds
 
 
 @dataclass(slots=True)
@@ -104,9 +105,14 @@ async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Re
         scope["method"] = method
     waiting = [{"type": "websocket.connect"} if is_handshake else {"type": "http.request", "body": b""}]
     reply = Reply()
+    answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        return waiting.pop() if waiting else {"type": f"{kind}.disconnect"}
+        if waiting:
+            return waiting.pop()
+        # Not before the answer is out: Django gives up on a caller who has left.
+        await answered.wait()
+        return {"type": f"{kind}.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
         said = str(message["type"])
@@ -118,10 +124,17 @@ async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Re
             ]
         elif said.endswith("response.body"):
             reply.body += message.get("body", b"")
+            if not message.get("more_body"):
+                answered.set()
         elif said == "websocket.accept":
             reply.status = 101
+            answered.set()
+        elif said == "websocket.close":
+            reply.status = reply.status or 403
+            answered.set()
 
-    await app(scope, receive, send)
+    async with asyncio.timeout(_PATIENCE):
+        await app(scope, receive, send)
     return reply
 
 
