@@ -56,6 +56,8 @@ TABLE: dict[str, Row] = {
     "rest_framework": Row(("guard", "django", "django_views"), ("rest_framework",)),
     "aiohttp": Row(("guard",), ("aiohttp",)),
     "mcp": Row(("guard", "asgi"), ("mcp",)),
+    "testing": Row(("guard", "jose"), ("aiohttp",)),
+    "testing.plugin": Row(("guard", "testing"), ("pytest",)),
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),
