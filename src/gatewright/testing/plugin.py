@@ -55,10 +55,10 @@ def pytest_collection_modifyitems(
     if root not in sys.path:
         sys.path.insert(0, root)
     collector = Routes.from_parent(session, name="gatewright", named=named)
-    made = list(collector.collect())
+    made: list[pytest.Item | pytest.Collector] = list(collector.collect())
     # So that the terminal counts them.
     config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, made))
-    items += made
+    items += [item for item in made if isinstance(item, pytest.Item)]
 
 
 class Routes(pytest.Collector):
