@@ -82,10 +82,9 @@ def test_endpoint_that_runs_behind_a_right_looking_refusal_is_found() -> None:
 
 def test_aiohttp_application_is_called_over_the_loopback() -> None:
     judge = guard()
-    for negative in negatives([Told("GET", "/blogs")])[:3]:
-        app = web.Application()
-        protect_aiohttp(app, judge)
-        check(app, judge, negative)
+    app = web.Application()
+    protect_aiohttp(app, judge)
+    assert faults(app, judge, Told("GET", "/blogs")) == []
 
 
 def test_entry_in_a_worker_thread_is_seen() -> None:

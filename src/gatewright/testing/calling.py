@@ -6,7 +6,9 @@ it cannot see: an endpoint written in C, and one that the route report does not 
 """
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import inspect
 import io
 import sys
@@ -41,7 +43,7 @@ def call(app: object, method: str, path: str, headers: dict[str, str]) -> Reply:
     """
     application: Any = app
     if type(application).__module__.startswith("aiohttp."):
-        return asyncio.run(_aiohttp(application, method, path, headers))
+        return _runner().run(_aiohttp(application, method, path, headers))
     if hasattr(application, "wsgi_app"):  # Flask
         return _wsgi(application, method, path, headers)
     for candidate in (application, getattr(application, "__call__", None)):  # noqa: B004 - an async one is looked for
@@ -172,6 +174,14 @@ def _wsgi(app: Callable[..., Any], method: str, path: str, headers: dict[str, st
         if hasattr(chunks, "close"):
             chunks.close()
     return reply
+
+
+@functools.cache
+def _runner() -> asyncio.Runner:
+    # An aiohttp application belongs to the event loop that it was started in first.
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
 
 
 async def _aiohttp(app: Any, method: str, path: str, headers: dict[str, str]) -> Reply:  # noqa: ANN401 - an aiohttp application

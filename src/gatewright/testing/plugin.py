@@ -55,10 +55,15 @@ def pytest_collection_modifyitems(
     if root not in sys.path:
         sys.path.insert(0, root)
     collector = Routes.from_parent(session, name="gatewright", named=named)
-    made = list(collector.collect())
+    made: list[pytest.Item | pytest.Collector] = list(collector.collect())
     # So that the terminal counts them.
+<<<<<<< HEAD
     config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, [*made]))
     items += made
+=======
+    config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, made))
+    items += [item for item in made if isinstance(item, pytest.Item)]
+>>>>>>> h-testing
 
 
 class Routes(pytest.Collector):
