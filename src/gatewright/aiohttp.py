@@ -21,11 +21,12 @@ import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
 from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
+from gatewright.guard.routes import ANY, Found, attach
 from gatewright.guard.rules import combine
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -69,6 +70,7 @@ def protect(
 
     # The first of the list is the outermost: no other sees, or swallows, what the guard refuses.
     app.middlewares.insert(0, admit_first)
+    attach(app, guard, lambda: _found(app, guard), is_public)
     return Require(guard)
 
 
@@ -131,12 +133,15 @@ def _response(refusal: Denied) -> web.Response:
 
 def _rules_of(request: web.Request, guard: Guard) -> Iterator[Rule]:
     """What `guard`'s own `require` has left on the handler of this request."""
-    handler: Any = request.match_info.handler
+    return _rules_on(request.match_info.handler, request.method, guard)
+
+
+def _rules_on(handler: Any, asked: str, guard: Guard) -> Iterator[Rule]:  # noqa: ANN401 - a function or a class
     while isinstance(handler, functools.partial) and not hasattr(handler, _MARK):
         handler = handler.func
     places = [handler]
     if inspect.isclass(handler):
-        method = request.method.lower()
+        method = asked.lower()
         shared = "get" if method == "head" else method
         places.append(getattr(handler, method, None) or getattr(handler, shared, None))
     for place in places:
@@ -182,3 +187,20 @@ def _request(args: tuple[Any, ...]) -> web.BaseRequest:
         if isinstance(argument, web.View):
             return argument.request
     raise TypeError("require guards handlers that take a request")
+
+
+def _found(app: web.Application, guard: Guard) -> Iterator[Found]:
+    """The routes of the application and of its sub-applications, in the order they are tried."""
+    for route in app.router.routes():
+        handler: Any = route.handler
+        methods = [route.method]
+        if route.method == ANY and inspect.isclass(handler):
+            methods = [name for name in sorted(hdrs.METH_ALL) if hasattr(handler, name.lower())]
+        path = "" if route.resource is None else route.resource.canonical
+        if isinstance(route.resource, web.StaticResource):
+            path += "/*"
+        yield Found(path or "/*", methods, functools.partial(_rule_at, handler, guard), handler)
+
+
+def _rule_at(handler: Any, guard: Guard, method: str) -> Rule | None:  # noqa: ANN401 - as above
+    return combine(*_rules_on(handler, method, guard))

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard import patterns as patterns_of_paths
 from gatewright.guard.patterns import Pattern
+from gatewright.guard.routes import attach_patterns
 from gatewright.guard.rules import combine
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -54,13 +55,17 @@ def protect(
             scope["path_params"] = {**pattern.parameters(asked[1]), **scope.get("path_params", {})}
         return combine(*(rule for _, rule in fitting if rule is not None))
 
-    return Guarded(
+    is_public = PublicPaths(public)
+    guarded = Guarded(
         app,
         guard=guard,
-        is_public=PublicPaths(public),
+        is_public=is_public,
         rule_for=rule_for,
         is_optional=PublicPaths(optional),
     )
+    stated = [(pattern, combine(rule)) for pattern, rule in (rules or {}).items()]
+    attach_patterns(guarded, guard, stated, is_public.paths)
+    return guarded
 
 
 class Guarded:
@@ -153,11 +158,11 @@ class PublicPaths:
     """
 
     def __init__(self, patterns: Iterable[str], more: Iterable[str] = ()) -> None:
-        self._is_public = patterns_of_paths.PublicPaths(patterns, more)
+        self.paths = patterns_of_paths.PublicPaths(patterns, more)
 
     def __call__(self, scope: Scope) -> bool:
         """Whether this connection needs no token."""
-        return self._is_public(*method_and_path(scope))
+        return self.paths(*method_and_path(scope))
 
 
 def method_and_path(scope: Scope) -> tuple[str, str]:

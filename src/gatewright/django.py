@@ -20,27 +20,24 @@ decides first there too, put it around the application: `application = protect(g
 
 import functools
 import inspect
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.handlers.asgi import get_script_prefix
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
 
 from gatewright.asgi import App, Guarded, Scope
+from gatewright.django_views import MARK, Requirement, found, requirement_of, rule_at, rule_in
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.rules import combine
+from gatewright.guard.routes import Policy, attach, listed
 
 View = TypeVar("View", bound=Callable[..., Any])
-Requirement: TypeAlias = dict[str, Rule | None]  # by method; what holds for all of them is at ""
 
-MARK: Final = "__gatewright__"
 _NOTES: Final = "_gatewright"
 _OPTIONS: Final = frozenset(
     {
@@ -55,8 +52,6 @@ _OPTIONS: Final = frozenset(
     }
 )
 _ENVIRONMENT: Final[Mapping[str, object]] = {}
-
-logger = logging.getLogger("gatewright.guard")
 
 
 class Middleware:
@@ -82,7 +77,7 @@ class Middleware:
             return self._call_async(request)
         try:
             if not _enters_freely(request):
-                rule, path_params = _rule_at(*_where(request))
+                rule, path_params = rule_at(*_where(request))
                 admit(request, rule, path_params=path_params, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
@@ -91,7 +86,7 @@ class Middleware:
     async def _call_async(self, request: Any) -> Any:  # noqa: ANN401 - as above
         try:
             if not _enters_freely(request):
-                rule, path_params = _rule_at(*_where(request))
+                rule, path_params = rule_at(*_where(request))
                 await aadmit(request, rule, path_params=path_params, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
@@ -111,16 +106,18 @@ def protect(application: App) -> App:
     def rule_for(scope: Scope) -> Rule | None:
         if scope["type"] != "http":
             return None
-        rule, scope["path_params"] = _rule_at(*_asked(scope))
+        rule, scope["path_params"] = rule_at(*_asked(scope))
         return rule
 
-    return Guarded(
+    guarded = Guarded(
         application,
         guard=known.guard,
         is_public=lambda scope: known.is_public(*_asked(scope)),
         rule_for=rule_for,
         is_optional=lambda scope: known.is_optional(*_asked(scope)),
     )
+    attach(guarded, known.guard, found, known.is_public)
+    return guarded
 
 
 def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], View]:
@@ -236,63 +233,8 @@ def configured() -> Configured:
     return known[1]
 
 
-def requirement_of(rules: Iterable[Rule | str], by_method: Mapping[str, Rule | str]) -> Requirement:
-    """Rules by method, checked.
-
-    Raises:
-        TypeError, ValueError: neither a scope nor a rule; no method of HTTP.
-    """
-    for method in by_method:
-        if not (method.isalpha() and method.isupper()) or method == "HEAD":
-            raise ValueError(f"{method!r} is no method to name a rule after; GET stands for HEAD too")
-    return {"": combine(*rules), **{method: combine(rule) for method, rule in by_method.items()}}
-
-
-def rule_in(requirements: Iterable[Requirement], method: str) -> Rule | None:
-    """What all of them require of a request with this method."""
-    names = ("", "GET" if method == "HEAD" else method)
-    found = (requirement.get(name) for requirement in requirements for name in names)
-    return combine(*(rule for rule in found if rule is not None))
-
-
 def _where(request: Any) -> tuple[str, str, object]:  # noqa: ANN401 - as above
     return request.method, request.path_info, getattr(request, "urlconf", None)
-
-
-def _rule_at(method: str, path: str, urlconf: object = None) -> tuple[Rule | None, Mapping[str, object]]:
-    """The rule and the path parameters of the view that will serve a request, as Django will find it.
-
-    A view checks its own rule again. So one that is not seen here is refused all the same, only later.
-    """
-    try:
-        match = resolve(path, urlconf)
-        marks = (mark for place in _places(match.func, method) for mark in getattr(place, MARK, ()))
-        return rule_in(marks, method), match.kwargs
-    except Resolver404:
-        return None, {}
-    except Exception:
-        # Django will fall over the same request, but only for somebody with a valid token.
-        logger.debug("no view could be found for a request", exc_info=True)
-        return None, {}
-
-
-def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401 - a view of any shape
-    """Where the rules of a view may be: itself, the method of its class, the permissions of its class."""
-    yield view
-    cls = getattr(view, "cls", None) or getattr(view, "view_class", None)
-    if cls is None:
-        return
-    actions = getattr(view, "actions", None)
-    for name in (method.lower(), "get" if method == "HEAD" else ""):
-        handler = getattr(cls, (actions.get(name) if actions else name) or "", None)
-        if handler is not None:
-            yield handler
-            break
-    # A class that chooses its permissions itself may choose others.
-    chooser = getattr(cls, "get_permissions", None)
-    if getattr(chooser, "__module__", "").startswith("rest_framework."):
-        given = getattr(view, "initkwargs", {}).get("permission_classes", cls.permission_classes)
-        yield from (permission for permission in given if hasattr(permission, MARK))
 
 
 def _guarded(
@@ -384,3 +326,15 @@ def _exact(answer: Any) -> Any:  # noqa: ANN401 - as above
     """`answer`, or the guard's own bytes where REST framework has rendered a refusal."""
     refusal = getattr(getattr(answer, "data", None), "refusal", None)
     return response(refusal) if isinstance(refusal, Denied) else answer
+
+
+def _policy() -> Policy:
+    """The views of ROOT_URLCONF, open unless Middleware is there."""
+    known = configured()
+    middleware = (import_string(name) for name in settings.MIDDLEWARE)
+    is_protected = any(inspect.isclass(each) and issubclass(each, Middleware) for each in middleware)
+    routes = listed(found(), known.is_public, is_protected=is_protected)
+    return Policy(known.guard, tuple(routes))
+
+
+__gatewright_routes__ = _policy  # where gatewright.guard.routes looks

@@ -21,7 +21,6 @@ from typing import Any, Final, cast
 
 import fastapi.routing
 from fastapi import FastAPI, Request, Response, Security, WebSocketException
-from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowClientCredentials, OAuthFlows
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import HTTPException
@@ -30,14 +29,11 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from gatewright.asgi import aadmit
-from gatewright.guard import AccessToken, Denied, Guard, Rule
+from gatewright.guard import AccessToken, Denied, Guard, Rule, openapi
+from gatewright.guard.openapi import SCHEME
 from gatewright.guard.rules import alternatives, combine
 from gatewright.starlette import RouteRules, place, response
 
-SCHEME: Final = "oauth2"
-"""The name of the security scheme in the OpenAPI document."""
-
-_REFUSAL: Final = "Refusal"
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 
 
@@ -63,7 +59,7 @@ def protect(
     )
     app.add_exception_handler(Refused, _render)
     require = Require(guard)
-    _document(app, require.model, is_public=is_public, routes=routes)
+    _document(app, guard, is_public=is_public, routes=routes)
     return require
 
 
@@ -98,9 +94,10 @@ class Require:
 
 
 def _scheme(guard: Guard) -> OAuth2 | HTTPBearer:
-    if guard.issuer is None:
+    url = openapi.token_url(guard)
+    if url is None:
         return HTTPBearer()
-    flow = OAuthFlowClientCredentials(tokenUrl=guard.issuer.removesuffix("/") + "/oauth/token", scopes={})
+    flow = OAuthFlowClientCredentials(tokenUrl=url, scopes={})
     return OAuth2(flows=OAuthFlows(clientCredentials=flow))
 
 
@@ -202,31 +199,25 @@ def _documentation(app: FastAPI) -> Iterator[str]:
                 yield f"GET {url}"
 
 
-def _document(
-    app: FastAPI, scheme: OAuth2 | HTTPBearer, *, is_public: Callable[[Scope], bool], routes: _Routes
-) -> None:
+def _document(app: FastAPI, guard: Guard, *, is_public: Callable[[Scope], bool], routes: _Routes) -> None:
     """Let the OpenAPI document say what the guard asks for, whenever it is made anew."""
     generate = app.openapi
     written: list[dict[str, Any]] = []
 
-    def openapi() -> dict[str, Any]:
+    def described() -> dict[str, Any]:
         schema = generate()
         if not written or written[0] is not schema:
-            _describe(schema, scheme, is_public=is_public, routes=routes(app))
+            _describe(schema, guard, is_public=is_public, routes=routes(app))
             written[:] = [schema]
         return schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
 def _describe(
-    schema: dict[str, Any],
-    scheme: OAuth2 | HTTPBearer,
-    *,
-    is_public: Callable[[Scope], bool],
-    routes: Sequence[_Found],
+    schema: dict[str, Any], guard: Guard, *, is_public: Callable[[Scope], bool], routes: Sequence[_Found]
 ) -> None:
-    scopes: dict[str, str] = {}
+    scopes: dict[str, None] = {}
     for _, route in routes:
         path, methods = getattr(route.context, "path_format", None), getattr(route.context, "methods", None)
         for method in methods or ():
@@ -234,33 +225,6 @@ def _describe(
             if operation is None or is_public({"type": "http", "method": method, "path": path}):
                 continue
             rule = combine(*route.rules)
-            scopes |= {scope: "" for way in alternatives(rule) for scope in way}
-            _describe_operation(operation, rule)
-    components = schema.setdefault("components", {})
-    described = jsonable_encoder(scheme, by_alias=True, exclude_none=True)
-    if isinstance(scheme, OAuth2):
-        described["flows"]["clientCredentials"]["scopes"] = scopes
-    components.setdefault("securitySchemes", {})[SCHEME] = described
-    components.setdefault("schemas", {})[_REFUSAL] = {
-        "title": _REFUSAL,
-        "type": "object",
-        "required": ["error", "error_description"],
-        "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
-    }
-
-
-def _describe_operation(operation: dict[str, Any], rule: Rule | None) -> None:
-    others = [entry for entry in operation.get("security", ()) if set(entry) != {SCHEME}]
-    operation["security"] = [*others, *({SCHEME: list(way)} for way in alternatives(rule))]
-    responses = operation.setdefault("responses", {})
-    responses.setdefault("401", _refusal_response("There is no valid access token"))
-    if rule is not None:
-        responses.setdefault("403", _refusal_response(f"The access token does not meet: {rule!r}"))
-
-
-def _refusal_response(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_REFUSAL}"}}},
-    }
+            scopes |= dict.fromkeys(scope for way in alternatives(rule) for scope in way)
+            openapi.describe(operation, rule)
+    openapi.describe_components(schema.setdefault("components", {}), guard, scopes)

@@ -17,6 +17,7 @@ those of `gatewright.asgi`; Flask's own `/static/*` is public only if it stands 
 import contextlib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
 
@@ -27,12 +28,14 @@ from werkzeug.local import LocalProxy
 
 from gatewright.guard import AccessToken, Denied, Guard, Rule
 from gatewright.guard.patterns import PublicPaths
+from gatewright.guard.routes import WEBSOCKET, Found, attach
 from gatewright.guard.rules import combine
 from gatewright.wsgi import aadmit, admit, method_and_path, token_of
 
 Guarded = TypeVar("Guarded", bound="Callable[..., Any] | Blueprint")
 
 _MARK: Final = "__gatewright__"
+_CONVERTER: Final = re.compile(r"<(?:[^<>]*:)?([A-Za-z_]\w*)>")
 
 
 def _current() -> AccessToken:
@@ -91,6 +94,7 @@ def protect(
     # Rather than `before_request`, whose functions come after all URL preprocessors.
     app.preprocess_request = decide_first  # type: ignore[method-assign] # a method to be overridden
     app.handle_exception = decide_yet  # type: ignore[method-assign] # the same
+    attach(app, guard, lambda: _found(app, guard), is_public)
     return Require(guard)
 
 
@@ -137,12 +141,18 @@ def _rules_of(app: Flask, guard: Guard) -> Iterator[Rule]:
     """The rules that `guard`'s own `require` has left on what will serve the request."""
     if _is_answered_by_flask():
         return
-    view = app.view_functions.get(request.endpoint or "")
-    places: list[object] = [app.blueprints.get(name) for name in reversed(request.blueprints)]
+    yield from _rules_at(app, guard, request.endpoint or "", request.method)
+
+
+def _rules_at(app: Flask, guard: Guard, endpoint: str, asked: str) -> Iterator[Rule]:
+    view = app.view_functions.get(endpoint)
+    *within, _ = endpoint.split(".")
+    blueprints = (".".join(within[:depth]) for depth in range(1, len(within) + 1))
+    places: list[object] = [app.blueprints.get(name) for name in blueprints]
     places.append(view)
     view_class = getattr(view, "view_class", None)
     if view_class is not None:
-        method = request.method.lower()
+        method = asked.lower()
         shared = "get" if method == "head" else method
         served = getattr(view_class, method, None) or getattr(view_class, shared, None)
         places += [getattr(view_class, "dispatch_request", None), served]
@@ -219,3 +229,21 @@ def _guarded(view: Callable[..., Any], guard: Guard, rule: Rule | None) -> Calla
 
 def _response(refusal: Denied) -> Response:
     return Response(refusal.content, refusal.status, list(refusal.headers))
+
+
+def _found(app: Flask, guard: Guard) -> Iterator[Found]:
+    """The routes as Flask's map has them, but for the OPTIONS that Flask answers itself."""
+    for rule in app.url_map.iter_rules():
+        own = {"OPTIONS"} if getattr(rule, "provide_automatic_options", False) else set()
+        methods = [WEBSOCKET] if rule.websocket else (rule.methods or set()) - own
+        endpoint = rule.endpoint
+        yield Found(
+            _CONVERTER.sub(r"{\1}", rule.rule),
+            methods,
+            functools.partial(_rule_at, app, guard, endpoint),
+            app.view_functions.get(endpoint),
+        )
+
+
+def _rule_at(app: Flask, guard: Guard, endpoint: str, method: str) -> Rule | None:
+    return combine(*_rules_at(app, guard, endpoint, "GET" if method == WEBSOCKET else method))

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from rest_framework.exceptions import APIException
 
-from gatewright.django import MARK, admit, configured, request_in, requirement_of, rule_in
+from gatewright.django import admit, configured, request_in
+from gatewright.django_views import MARK, requirement_of, rule_in
 from gatewright.guard import AccessToken, Denied, NoToken, Rule
 
 

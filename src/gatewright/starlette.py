@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from starlette.applications import Starlette
+from starlette.endpoints import WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.routing import Host, Match, Mount
+from starlette.routing import Host, Match, Mount, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from gatewright.asgi import (
@@ -38,11 +39,13 @@ from gatewright.asgi import (
     answer,
 )
 from gatewright.guard import Denied, Guard, Rule
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach
 from gatewright.guard.rules import combine
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _MARK: Final = "__gatewright__"
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # HTTPEndpoint's own
 
 logger = logging.getLogger("gatewright.guard")
 
@@ -71,7 +74,7 @@ def place(
     *,
     public: Iterable[str],
     optional: Iterable[str],
-    rule_for: Callable[[Scope], Rule | None],
+    rule_for: "RouteRules",
     pages: Iterable[str] = (),
 ) -> Callable[[Scope], bool]:
     """Put `guard` outside of all middleware that `app` has by now; gives the judge of what is public.
@@ -82,6 +85,7 @@ def place(
     app.add_middleware(
         Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)
     )
+    attach(app, guard, rule_for.found, is_public.paths)
     return is_public
 
 
@@ -186,6 +190,33 @@ class RouteRules:
             logger.debug("no route could be found for a request", exc_info=True)
             return None
 
+    def found(self) -> Iterator[Found]:
+        """Each route with its rules, those of mounted applications included, in the router's order."""
+        return self._walk(self._app, "", lambda _: ())
+
+    def _walk(self, app: object, prefix: str, outer: Callable[[str], Iterable[Rule]]) -> Iterator[Found]:
+        for _, route in self._routes_of(app):
+            mounted = getattr(route, "original_route", route)
+            placed: Any = getattr(route, "context", route)
+            endpoint = getattr(placed, "endpoint", None) or getattr(placed, "app", None)
+            rules = functools.partial(self._rules_at, route, endpoint, outer)
+            if not isinstance(mounted, Mount | Host):
+                path = prefix + (getattr(placed, "path_format", None) or "/*")
+                yield Found(path, _methods_of(placed, mounted), _combined(rules), endpoint)
+                continue
+            below = prefix + (
+                placed.path_format.removesuffix("/{path}") if isinstance(mounted, Mount) else ""
+            )
+            inner = list(self._walk(route.app if hasattr(route.app, "routes") else route, below, rules))
+            # What is mounted may be no router: files, or an application of another kind.
+            yield from inner or [Found(below + "/*", [ANY], _combined(rules), endpoint)]
+
+    def _rules_at(
+        self, route: object, endpoint: object, outer: Callable[[str], Iterable[Rule]], method: str
+    ) -> tuple[Rule, ...]:
+        asked = "GET" if method == WEBSOCKET else method
+        return (*outer(method), *self._marks(route, {"endpoint": endpoint, "method": asked}))
+
     def _find(self, app: object, scope: Scope) -> Iterator[tuple[Scope, Iterable[Rule]]]:
         for matches, route in self._routes_of(app):
             match, child_scope = matches(scope)
@@ -269,3 +300,21 @@ def _is_function(endpoint: object) -> bool:
         return False
     # An ASGI application may be a plain function too.
     return list(inspect.signature(cast("Any", endpoint)).parameters) != ["scope", "receive", "send"]
+
+
+def _combined(rules: Callable[[str], Iterable[Rule]]) -> Callable[[str], Rule | None]:
+    return lambda method: combine(*rules(method))
+
+
+def _methods_of(route: Any, original: object) -> Iterable[str]:  # noqa: ANN401 - a route or FastAPI's own wrapper of one
+    if isinstance(original, WebSocketRoute):
+        return [WEBSOCKET]
+    methods: Iterable[str] | None = getattr(route, "methods", None)
+    endpoint = getattr(route, "endpoint", None)
+    while isinstance(endpoint, _GuardedApp):
+        endpoint = endpoint.app
+    if not methods and inspect.isclass(endpoint):
+        if issubclass(endpoint, WebSocketEndpoint):
+            return [WEBSOCKET]
+        methods = [method for method in _METHODS if hasattr(endpoint, method.lower())]
+    return methods or [ANY]

@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import Pattern, PublicPaths
+from gatewright.guard.routes import attach_patterns
 from gatewright.guard.rules import combine
 
 
@@ -52,6 +53,8 @@ def protect(
                 return answer(refusal, environ, start_response)
         return app(environ, start_response)
 
+    stated = [(pattern, combine(rule)) for pattern, rule in (rules or {}).items()]
+    attach_patterns(guarded, guard, stated, is_public)
     return guarded
 
 

@@ -47,7 +47,9 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shell_lines(project: Path) -> list[str]:
     """The commands of a project's README, without their remarks."""
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", (project / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(
+        r"^```sh\n(.*?)^```$", (project / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
     return [re.sub(r"\s+#.*", "", line) for line in block.splitlines()]
 
 
@@ -80,12 +82,18 @@ def running(project: Path, issuer: str, log: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def tokens(projects: Path, server: ServerProcess) -> dict[str, str]:
     """Tokens by scope, taken with the commands of a README."""
-    lines = [line for line in shell_lines(projects / "my-flask") if line.startswith(("gatewright apis", "gatewright grants"))]
+    lines = [
+        line
+        for line in shell_lines(projects / "my-flask")
+        if line.startswith(("gatewright apis", "gatewright grants"))
+    ]
     assert len(lines) == 2
 
     def say(line: str) -> str:
         words = [sys.executable, "-m", "gatewright.cli", *shlex.split(line)[1:], "--data", str(server.data)]
-        ran = subprocess.run(words, env=environment(PYTHONPATH=SOURCES), capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            words, env=environment(PYTHONPATH=SOURCES), capture_output=True, text=True, check=False
+        )
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
 
@@ -114,7 +122,12 @@ def test_project_runs_as_its_readme_says_and_is_guarded(
     reader, writer = bearer(tokens["read:blog"]), bearer(tokens["create:blog"])
     with running(projects / f"my-{framework}", server.issuer, tmp_path / "log") as url:
         assert httpx2.get(f"{url}/health").json() == {"up": True}
-        for method, path in (("GET", "/authtest"), ("GET", "/blogs"), ("POST", "/blogs"), ("GET", "/nowhere")):
+        for method, path in (
+            ("GET", "/authtest"),
+            ("GET", "/blogs"),
+            ("POST", "/blogs"),
+            ("GET", "/nowhere"),
+        ):
             assert httpx2.request(method, url + path).status_code == 401
         assert httpx2.get(f"{url}/authtest", headers=reader).json() == {"loggedin": True}
         assert httpx2.get(f"{url}/blogs", headers=reader).json() == {"readBlogAccess": True}
@@ -205,7 +218,8 @@ def test_unknown_framework_is_wrong_usage_and_all_are_named(bare_cli: Cli) -> No
 
 
 @pytest.mark.parametrize(
-    "words", [("--issuer", "http://auth.example.com/"), ("--issuer", "nonsense"), ("-a", "two words"), ("-a", "")]
+    "words",
+    [("--issuer", "http://auth.example.com/"), ("--issuer", "nonsense"), ("-a", "two words"), ("-a", "")],
 )
 def test_value_no_guard_takes_is_invalid_input(
     bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
@@ -224,7 +238,7 @@ def test_values_stay_values_in_python_and_in_the_shell(
     assert bare_cli("init", "odd", "-f", framework, "--issuer", issuer, "-a", audience).code == 0
     holder = "settings" if framework.startswith("django") else "app"
     python = f"from {holder} import guard; print(guard.issuer, *guard.audience)"
-    shell = "set -a; . ./.env.example; printf '%s %s\\n' \"$GATEWRIGHT_ISSUER\" \"$GATEWRIGHT_AUDIENCE\""
+    shell = 'set -a; . ./.env.example; printf \'%s %s\\n\' "$GATEWRIGHT_ISSUER" "$GATEWRIGHT_AUDIENCE"'
     for command in ([sys.executable, "-c", python], ["sh", "-c", shell]):
         ran = subprocess.run(
             command, cwd=tmp_path / "odd", env=environment(PYTHONPATH=SOURCES),

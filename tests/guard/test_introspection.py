@@ -8,6 +8,7 @@ import base64
 import json
 import logging
 import os
+import signal
 import threading
 import time
 import warnings
@@ -488,6 +489,7 @@ def test_a_child_of_a_fork_asks_for_itself_even_in_the_middle_of_a_request(endpo
         warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork beside threads
         child = os.fork()
     if child == 0:
+        signal.alarm(8)  # a child that waits for what its parent does would wait for ever
         os._exit(0 if told(introspector) == "active" else 1)
     introspector._lock.release()  # noqa: SLF001 - as above
     assert soon(lambda: len(endpoint.asked) == 2), "the child does not wait for a request of its parent's"

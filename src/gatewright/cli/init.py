@@ -25,7 +25,7 @@ SUFFIX: Final = ".txt"
 """Ends the name of each template, so that nothing takes it for a source of this package."""
 
 Framework: TypeAlias = Literal[
-    "fastapi", "starlette", "litestar", "aiohttp", "flask", "django", "django-rest", "asgi", "wsgi"
+    "fastapi", "starlette", "aiohttp", "flask", "django", "django-rest", "asgi", "wsgi"
 ]
 
 
@@ -44,7 +44,6 @@ _MANAGE: Final = "python manage.py runserver 3000"
 KINDS: Final[Mapping[Framework, Kind]] = {
     "fastapi": Kind("FastAPI", ("fastapi", "uvicorn", "httpx2"), _UVICORN),
     "starlette": Kind("Starlette", ("starlette", "uvicorn", "httpx2"), _UVICORN),
-    "litestar": Kind("Litestar", ("litestar", "uvicorn"), _UVICORN),
     "aiohttp": Kind("aiohttp", ("aiohttp",), "python app.py"),
     "flask": Kind("Flask", ("flask",), "flask run --port 3000"),
     "django": Kind("Django", ("django",), _MANAGE),
@@ -59,7 +58,8 @@ def init(
     /,
     *,
     framework: Annotated[
-        Framework, Parameter(name=["--framework", "-f"], help="What the API is written in; fastapi without it.")
+        Framework,
+        Parameter(name=["--framework", "-f"], help="What the API is written in; fastapi without it."),
     ] = "fastapi",
     issuer: Annotated[
         str, Parameter(help=f"Whose tokens open it, as they spell it; {DEFAULT_ISSUER} without it.")
@@ -81,7 +81,9 @@ def init(
     """
     values = _values(_checked_name(name), framework, _checked_issuer(issuer), _checked_audience(audience))
     folder = Path(name)
-    made = _written(folder, {file: _filled(template, values) for file, template in _templates(framework).items()})
+    made = _written(
+        folder, {file: _filled(template, values) for file, template in _templates(framework).items()}
+    )
     commands = [
         f"cd {name} && pip install -r requirements.txt",
         "python -m pytest",

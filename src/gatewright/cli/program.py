@@ -158,6 +158,28 @@ _COMMANDS = (
             'eval "$(gatewright env --api https://blog-api)"',
         ),
     ),
+    (
+        TRY,
+        "routes",
+        "routes:routes",
+        "List an application's routes, and who may enter each.",
+        examples(
+            "gatewright routes app:app",
+            "gatewright routes app:app --lock routes.lock",
+            "gatewright routes app:app --check routes.lock",
+            "gatewright routes --django project.settings",
+        ),
+    ),
+    (
+        TRY,
+        "openapi",
+        "routes:openapi",
+        "Write an OpenAPI document from an application's rules.",
+        examples(
+            "gatewright openapi app:app --output openapi.json",
+            "gatewright openapi app:app --merge openapi.json --output openapi.json",
+        ),
+    ),
 )  # fmt: skip - a row for each command
 
 

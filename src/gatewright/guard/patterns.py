@@ -91,8 +91,9 @@ class PublicPaths:
     def __init__(self, patterns: Iterable[str], more: Iterable[str] = ()) -> None:
         if isinstance(patterns, str):
             raise TypeError(f"public is a collection such as [{patterns!r}], not one string")
+        self.patterns, self.pages = tuple(patterns), tuple(more)
         self._open, self._closed = list[Pattern](), list[Pattern]()
-        for text in (*patterns, *more):
+        for text in (*self.patterns, *self.pages):
             is_closed = text[:1] == "!"
             (self._closed if is_closed else self._open).append(Pattern.parse(text[is_closed:]))
 

@@ -1,0 +1,225 @@
+"""`gatewright routes` and `gatewright openapi`: who may enter what, told by the application itself.
+
+The application is imported from the current folder, as a server would; no request is made.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, cast
+
+from cyclopts import Parameter
+
+from gatewright.cli.failures import ExitCode, Failure, misuse
+from gatewright.cli.output import say, table, write, write_json
+from gatewright.guard import openapi as documents
+from gatewright.guard import routes as listing
+from gatewright.guard.routes import Drift, NotProtectedError, Policy
+
+_DJANGO_HANDLER = "django.core.wsgi:get_wsgi_application"
+
+Target: TypeAlias = Annotated[str, Parameter(help="MODULE:APP, as a server takes it; not with --django.")]
+Django: TypeAlias = Annotated[
+    str | None, Parameter(help="A Django project, by its settings module: project.settings.")
+]
+Factory: TypeAlias = Annotated[
+    bool, Parameter(negative="", help="APP is a function without arguments that makes the application.")
+]
+
+
+def routes(
+    target: Target = "",
+    /,
+    *,
+    lock: Annotated[Path | None, Parameter(help="Write them to this file, for review.")] = None,
+    check: Annotated[Path | None, Parameter(help="Fail when they are not what this file says.")] = None,
+    django: Django = None,
+    factory: Factory = False,
+    json_: Annotated[
+        bool, Parameter(name="--json", negative="", help="JSON on stdout, for programs.")
+    ] = False,
+) -> int:
+    """List the routes of an application: method, path, rule, guarded or public.
+
+    Exit code 1 when --check finds a difference, or when nothing protects the application or a route of it.
+    """
+    if lock is not None and check is not None:
+        raise misuse("--lock writes the file, --check compares with it: one at a time.")
+    policy = _policy(target, django=django, factory=factory)
+    if lock is not None:
+        _write_file(lock, listing.write(policy.routes))
+        say(f"Wrote {len(policy.routes)} routes to {lock}.")
+    elif check is not None:
+        return _checked(check, policy, as_json=json_)
+    elif json_:
+        write_json([_record(route) for route in policy.routes])
+    else:
+        table(["METHOD", "PATH", "RULE", "ACCESS"], [_row(route) for route in policy.routes])
+    unprotected = [route for route in policy.routes if route.access == "open"]
+    if unprotected:
+        raise Failure(
+            f"Nothing protects {len(unprotected)} of the routes.",
+            "In Django: put gatewright.django.Middleware into MIDDLEWARE.",
+        )
+    return ExitCode.FINE
+
+
+def openapi(
+    target: Target = "",
+    /,
+    *,
+    merge: Annotated[
+        Path | None, Parameter(help="A document (JSON) that is kept, but for what it says of security.")
+    ] = None,
+    output: Annotated[Path | None, Parameter(help="The file to write; stdout without it.")] = None,
+    django: Django = None,
+    factory: Factory = False,
+) -> None:
+    """Write an OpenAPI 3.1 document from the rules of an application."""
+    policy = _policy(target, django=django, factory=factory)
+    document = documents.written(policy.guard, policy.routes, _document(merge))
+    if output is None:
+        write_json(document)
+        return
+    _write_file(output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    say(f"Wrote {len(document['paths'])} paths to {output}.")
+
+
+def _policy(target: str, *, django: str | None, factory: bool) -> Policy:
+    if bool(target) == bool(django):
+        raise misuse(
+            "Name the application, as MODULE:APP, or the settings of a Django project.",
+            "gatewright routes app:app",
+            "gatewright routes --django project.settings",
+        )
+    if django:
+        os.environ["DJANGO_SETTINGS_MODULE"] = django
+        app = _application(_DJANGO_HANDLER, factory=True)
+        # An application without the middleware has loaded no adapter that could tell its routes.
+        _imported("gatewright.django")
+    else:
+        app = _application(target, factory=factory)
+    try:
+        return listing.discover(app)
+    except NotProtectedError as error:
+        raise Failure(
+            f"{target or django} is not protected, so it tells no routes.",
+            "Call protect(app, guard) of its framework's adapter where the application is made.",
+        ) from error
+
+
+def _application(target: str, *, factory: bool) -> object:
+    """What `MODULE:APP` names, imported from here.
+
+    Raises:
+        Failure: there is no such module or name in it, or it fails.
+    """
+    module, colon, name = target.partition(":")
+    if not (module and colon and name):
+        raise misuse(f"{target!r} names no application.", "Name it as MODULE:APP, such as app:app.")
+    found: Any = _imported(module)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise Failure(f"The module {module} has no {name}.", "Name the application as MODULE:APP.")
+        found = getattr(found, part)
+    if not factory:
+        return cast("object", found)
+    return _run(cast("Callable[[], object]", found), f"{target} failed")
+
+
+def _imported(module: str) -> object:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return _run(lambda: importlib.import_module(module), f"The module {module} cannot be imported")
+
+
+def _run(made: Callable[[], object], fault: str) -> object:
+    try:
+        return made()
+    except Exception as error:
+        raise Failure(
+            f"{fault}: {type(error).__name__}: {error}",
+            "It is looked for in the current folder and where Python finds packages.",
+        ) from error
+
+
+def _checked(file: Path, policy: Policy, *, as_json: bool) -> int:
+    try:
+        locked = listing.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
+    except ValueError as error:
+        raise Failure(f"{file}: {error}", code=ExitCode.INVALID_INPUT) from error
+    found = listing.drift(locked, policy.routes)
+    if as_json:
+        write_json(
+            {
+                "added": [str(entry) for entry in found.added],
+                "removed": [str(entry) for entry in found.removed],
+                "changed": [[str(before), str(after)] for before, after in found.changed],
+                "opened": [str(entry) for entry in found.opened],
+            }
+        )
+    else:
+        _show(found)
+    if not found:
+        say(f"{len(policy.routes)} routes, as {file} says.")
+        return ExitCode.FINE
+    opened = f" {len(found.opened)} of them need no token now." if found.opened else ""
+    raise Failure(
+        f"Who may enter is not what {file} says.{opened}",
+        "If it is meant: gatewright routes APP --lock FILE, and have the change reviewed.",
+    )
+
+
+def _show(found: Drift) -> None:
+    for before, after in found.changed:
+        write(f"- {before}")
+        write(f"+ {after}")
+    for entry in found.removed:
+        write(f"- {entry}")
+    for entry in found.added:
+        write(f"+ {entry}")
+
+
+def _row(route: listing.Route) -> list[str]:
+    rule = "-" if route.needs_no_token else route.allowed
+    return [route.method, route.path, rule, route.access]
+
+
+def _record(route: listing.Route) -> dict[str, object]:
+    return {
+        "method": route.method,
+        "path": route.path,
+        "rule": None if route.rule is None else repr(route.rule),
+        "access": route.access,
+        "endpoint": route.endpoint,
+    }
+
+
+def _document(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        document = json.loads(_read(file, "--merge takes an OpenAPI document in JSON."))
+    except json.JSONDecodeError as error:
+        raise Failure(f"{file} is no JSON: {error}", code=ExitCode.INVALID_INPUT) from error
+    if not isinstance(document, dict) or not isinstance(document.get("paths", {}), dict):
+        raise Failure(f"{file} is no OpenAPI document.", code=ExitCode.INVALID_INPUT)
+    return document
+
+
+def _read(file: Path, step: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}.", step) from error
+
+
+def _write_file(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {error.strerror}.") from error
