@@ -57,13 +57,8 @@ def pytest_collection_modifyitems(
     collector = Routes.from_parent(session, name="gatewright", named=named)
     made: list[pytest.Item | pytest.Collector] = list(collector.collect())
     # So that the terminal counts them.
-<<<<<<< HEAD
-    config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, [*made]))
-    items += made
-=======
     config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, made))
     items += [item for item in made if isinstance(item, pytest.Item)]
->>>>>>> h-testing
 
 
 class Routes(pytest.Collector):
