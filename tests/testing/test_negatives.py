@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from fastapi import FastAPI
 
-from gatewright import Guard, all_of, any_of
+from gatewright import Guard, acr, all_of, any_of, claim, fresh
 from gatewright.aiohttp import protect as protect_aiohttp
 from gatewright.asgi import protect as protect_asgi
 from gatewright.fastapi import protect
@@ -50,6 +50,14 @@ def test_each_scope_is_missing_in_turn() -> None:
     assert "GET / x without a" in made
     assert "GET / x without b" in made
     assert "GET / x without a" in [str(one) for one in negatives([Told("GET", "/", any_of("a", "b"))])]
+
+
+def test_a_token_without_the_scope_meets_all_else_that_the_rule_asks() -> None:
+    app, judge = FastAPI(), guard()
+    require = protect(app, judge)
+    rule = acr("mfa") & fresh(max_age=60) & claim("tier").equals("gold") & all_of("read:blog")
+    app.get("/blogs", dependencies=[require(rule)])(lambda: "read")
+    assert faults(app, judge, Told("GET", "/blogs", rule)) == []
 
 
 def test_rule_that_was_dropped_is_found() -> None:

@@ -13,6 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gatewright.guard import AccessToken, Denied, Guard, Request
+from gatewright.guard.conditions import (
+    Acr,
+    Both,
+    ClaimContains,
+    ClaimEquals,
+    Either,
+    Fresh,
+    PathParameter,
+)
 from gatewright.guard.rules import Rule, alternatives
 from gatewright.jose.encoding import decode, encode
 from gatewright.testing.calling import Reply, call, entered
@@ -109,7 +118,9 @@ def _of(route: RouteLike) -> Iterator[Negative]:
         if any(set(way) <= set(left) for way in ways):
             continue
         lacking = frozenset({"insufficient_scope", "rule_not_met"})
-        yield Negative(route, f"without {scope}", 403, "insufficient_scope", lacking, _sound, left)
+        yield Negative(
+            route, f"without {scope}", 403, "insufficient_scope", lacking, _meeting(route.rule), left
+        )
 
 
 def _faults(
@@ -180,6 +191,30 @@ def _bearer(token: str) -> Headers:
 
 def _sound(issuer: TokenIssuer, scopes: tuple[str, ...]) -> Headers:
     return issuer.bearer(*scopes)
+
+
+def _meeting(rule: Rule | None) -> Forge:
+    """A token that meets all that the rule asks beside scopes, so that a scope is what it lacks."""
+    return lambda issuer, scopes: issuer.bearer(*scopes, claims=dict(_asked(rule, issuer.clock())))
+
+
+def _asked(rule: Rule | None, now: float) -> Iterator[tuple[str, object]]:
+    match rule:
+        case Both(parts):
+            for part in parts:
+                yield from _asked(part, now)
+        case Either(parts):
+            yield from _asked(parts[0], now)
+        case Fresh():
+            yield "auth_time", int(now)
+        case Acr(values):
+            yield "acr", values[0]
+        case ClaimEquals((name,), value) if not isinstance(value, PathParameter):
+            yield name, value
+        case ClaimContains((name,), value) if not isinstance(value, PathParameter):
+            yield name, [value]
+        case _:
+            return
 
 
 def _with(typ: str = "at+jwt", **claims: object) -> Forge:
