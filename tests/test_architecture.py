@@ -34,7 +34,7 @@ class Row:
 RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
 FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
-ADAPTERS = ("asgi", "starlette", "fastapi", "wsgi", "flask", "django", "aiohttp")
+ADAPTERS = ("asgi", "starlette", "fastapi", "wsgi", "flask", "django", "aiohttp", "litestar")
 # How the document names them together; the larger first.
 GROUPS = {"the floor": FLOOR, "the records": RECORDS, "the adapters": ADAPTERS}
 
@@ -51,6 +51,7 @@ TABLE: dict[str, Row] = {
     "flask": Row(("guard", "wsgi"), ("flask", "werkzeug")),
     "django": Row(("guard", "asgi"), ("django", "asgiref", "rest_framework")),
     "aiohttp": Row(("guard",), ("aiohttp",)),
+    "litestar": Row(("guard", "asgi"), ("litestar",)),
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),

@@ -11,9 +11,9 @@
     protect(app, guard, public=["/health"])
 
 A Litestar application is built with its routes, so `Require` comes before it and `protect` after. The guard
-stands outside of all middleware, Litestar's own `cors_config` included, whose preflights carry no token:
-put what answers them around `app`. Patterns in `public` are those of `gatewright.asgi`; `!/schema` in it
-closes that documentation page.
+stands outside of all middleware but Litestar's own CORS, whose preflights carry no token: `cors_config`
+answers them, and adds its headers to refusals. Patterns in `public` are those of `gatewright.asgi`;
+`!/schema` in it closes that documentation page.
 """
 
 import logging
@@ -54,7 +54,7 @@ def protect(app: Litestar, guard: Guard, *, public: Iterable[str] = ()) -> "Requ
     if not isinstance(app, Litestar):
         raise TypeError(f"a Litestar application can be protected, not {app!r}")
     is_public = PublicPaths(public, _documentation(app))
-    app.asgi_handler = cast("ASGIApp", _Guarded(app, guard, is_public))
+    _place(app, guard, is_public)
     return Require(guard)
 
 
@@ -115,9 +115,11 @@ class Refused(Exception):
 class _Guarded:
     """What an application does with its connections, behind a guard."""
 
-    def __init__(self, app: Litestar, guard: Guard, is_public: Callable[[str, str], bool]) -> None:
-        self._app = app
-        self._inner = app.asgi_handler
+    def __init__(
+        self, inner: ASGIApp, *, app: Litestar, guard: Guard, is_public: Callable[[str, str], bool]
+    ) -> None:
+        self.app = inner
+        self._litestar = app
         self._guard = guard
         self._is_public = is_public
 
@@ -131,12 +133,12 @@ class _Guarded:
             except Denied as refusal:
                 await asgi.answer(refusal, cast("Any", scope), cast("Any", receive), cast("Any", send))
                 return
-        await self._inner(scope, receive, send)
+        await self.app(scope, receive, send)
 
     def _find(self, path: str, method: str | None) -> tuple[Rule | None, Mapping[str, object]]:
         """The rules of the route and its parameters, found as the router itself will find them."""
         try:
-            _, handler, _, parameters, _ = self._app.asgi_router.handle_routing(
+            _, handler, _, parameters, _ = self._litestar.asgi_router.handle_routing(
                 path=normalize_path(path), method=cast("Any", method)
             )
             return combine(*_rules_of(handler, self._guard)), parameters
@@ -144,6 +146,16 @@ class _Guarded:
             # The router will fall over the same request, but only for somebody with a valid token.
             logger.debug("no route could be found for a request", exc_info=True)
             return None, {}
+
+
+def _place(app: Litestar, guard: Guard, is_public: Callable[[str, str], bool]) -> None:
+    """Just outside of what renders exceptions around the router: inside of CORS and of tracing."""
+    holder: Any = app
+    name = "asgi_handler"
+    while getattr(getattr(holder, name), "app", None) not in (app.asgi_router, None):
+        holder, name = getattr(holder, name), "app"
+    inner: ASGIApp = getattr(holder, name)
+    setattr(holder, name, _Guarded(inner, app=app, guard=guard, is_public=is_public))
 
 
 async def _admit(scope: Scope, guard: Guard, rule: Rule | None, parameters: Mapping[str, object]) -> None:
