@@ -92,6 +92,10 @@ class Requirement:
         self.guard = guard
         self.rule = rule
 
+    def __deepcopy__(self, _: object) -> "Requirement":
+        # Litestar copies routers and the handlers of controllers whole; there is one guard all the same.
+        return self
+
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """As Litestar calls its guards.
 

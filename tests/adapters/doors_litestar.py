@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Controller, Litestar, Router, asgi, route
+from litestar.enums import HttpMethod
+from litestar.exceptions import MethodNotAllowedException
 from litestar.params import JSONBody
 from litestar.types import Receive, Scope, Send
 
@@ -48,14 +50,28 @@ def handler(name: str, entered: list[str], *, is_async: bool, **options: Any) ->
     )
 
 
+def no_options() -> Any:
+    """The contract has nothing answer OPTIONS that nobody declared; Litestar by itself would."""
+
+    @route("/blogs", http_method=[HttpMethod.OPTIONS], status_code=204)
+    async def refuse() -> None:
+        raise MethodNotAllowedException
+
+    return refuse
+
+
+async def not_allowed(self: Any) -> None:
+    del self
+    raise MethodNotAllowedException
+
+
 def functions(guard: Guard, entered: list[str], *, is_async: bool = True) -> App:
     require = Require(guard)
-    app = Litestar(
-        [
-            handler(name, entered, is_async=is_async, guards=[require(rule)] if rule else [])
-            for name, rule in NAMES.items()
-        ]
-    )
+    served = [
+        handler(name, entered, is_async=is_async, guards=[require(rule)] if rule else [])
+        for name, rule in NAMES.items()
+    ]
+    app = Litestar([no_options(), *served])
     protect(app, guard, public=PUBLIC)
     return app
 
@@ -65,29 +81,36 @@ def functions_sync(guard: Guard, entered: list[str]) -> App:
 
 
 def controllers(guard: Guard, entered: list[str]) -> App:
-    """One controller for each rule, which stands on the controller."""
+    """A controller for each path: rules on its handlers, or on itself where there is one method."""
     require = Require(guard)
 
-    def controller(name: str, rule: Rule | None) -> type[Controller]:
-        method, path = name.split()
+    def controller(path: str) -> type[Controller]:
+        rules = {name.split()[0]: rule for name, rule in NAMES.items() if name.split()[1] == path}
+        whole = [rule for rule in rules.values() if rule is not None and len(rules) == 1]
+        members: dict[str, Any] = {"path": path, "guards": [require(*whole)] if whole else []}
+        for method, rule in rules.items():
+            guards = [require(rule)] if rule is not None and not whole else []
+            members[method.lower()] = method_of(method, path, guards)
+        if path == "/blogs":
+            members["options"] = route("/", http_method=[HttpMethod.OPTIONS], status_code=204)(not_allowed)
+        return type(f"Controller{path[1:].title()}", (Controller,), members)
 
+    def method_of(method: str, path: str, guards: list[Any]) -> Any:
         async def create(self: Any, data: JSONBody[dict[str, int]]) -> dict[str, bool]:
             del self, data
-            entered.append(name)
+            entered.append(f"{method} {path}")
             return {"entered": True}
 
         async def read(self: Any) -> dict[str, bool]:
             del self
-            entered.append(name)
+            entered.append(f"{method} {path}")
             return {"entered": True}
 
-        served = route("/", http_method=[method], status_code=200)(  # type: ignore[list-item]
-            create if method == "POST" else read
-        )
-        members = {"path": path, "guards": [require(rule)] if rule else [], "serve": served}
-        return type(f"Controller{len(name)}", (Controller,), members)
+        served = create if method == "POST" else read
+        return route("/", http_method=[method], status_code=200, guards=guards)(served)  # type: ignore[list-item]
 
-    app = Litestar([controller(name, rule) for name, rule in NAMES.items()])
+    paths = dict.fromkeys(name.split()[1] for name in NAMES)
+    app = Litestar([controller(path) for path in paths])
     protect(app, guard, public=PUBLIC)
     return app
 
@@ -105,7 +128,7 @@ def routers(guard: Guard, entered: list[str]) -> App:
     ]
     app = Litestar(
         [
-            Router("/", route_handlers=inner),
+            Router("/", route_handlers=[no_options(), *inner]),
             handler("GET /health", entered, is_async=True),
         ]
     )
@@ -132,7 +155,7 @@ def mounted(guard: Guard, entered: list[str]) -> App:
         for name, rule in NAMES.items()
         if name != "GET /gold"
     ]
-    app = Litestar([mount, *rest])
+    app = Litestar([no_options(), mount, *rest])
     protect(app, guard, public=PUBLIC)
     return app
 
