@@ -185,8 +185,7 @@ def in_litestar(guard: Guard) -> Call:
         return who(request.auth)
 
     @litestar.get("/orgs/{org:str}", guards=[require(OWN_ORG)], sync_to_thread=False)
-    def org(org: str, request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
-        del org
+    def org(request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
         return who(request.auth)
 
     app = litestar.Litestar([feed, scoped, org])
