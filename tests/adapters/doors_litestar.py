@@ -92,7 +92,8 @@ def controllers(guard: Guard, entered: list[str]) -> App:
             guards = [require(rule)] if rule is not None and not whole else []
             members[method.lower()] = method_of(method, path, guards)
         if path == "/blogs":
-            members["options"] = route("/", http_method=[HttpMethod.OPTIONS], status_code=204)(not_allowed)
+            # Its name makes it the first: Litestar takes the handlers by name.
+            members["a_refusal"] = route("/", http_method=[HttpMethod.OPTIONS], status_code=204)(not_allowed)
         return type(f"Controller{path[1:].title()}", (Controller,), members)
 
     def method_of(method: str, path: str, guards: list[Any]) -> Any:
