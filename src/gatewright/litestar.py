@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 
 from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -100,7 +101,7 @@ class Requirement:
         try:
             await _admit(scope, self.guard, self.rule, scope["path_params"])
         except Denied as refusal:
-            if scope["type"] == "websocket":
+            if scope["type"] == ScopeType.WEBSOCKET:
                 raise WebSocketException(code=_POLICY_VIOLATION, detail="") from refusal
             # Where `protect` was not called there is nobody else to render it.
             state = ScopeState.from_scope(scope)
