@@ -25,7 +25,7 @@ SUFFIX: Final = ".txt"
 """Ends the name of each template, so that nothing takes it for a source of this package."""
 
 Framework: TypeAlias = Literal[
-    "fastapi", "starlette", "aiohttp", "flask", "django", "django-rest", "asgi", "wsgi"
+    "fastapi", "starlette", "litestar", "aiohttp", "flask", "django", "django-rest", "asgi", "wsgi"
 ]
 
 
@@ -44,6 +44,7 @@ _MANAGE: Final = "python manage.py runserver 3000"
 KINDS: Final[Mapping[Framework, Kind]] = {
     "fastapi": Kind("FastAPI", ("fastapi", "uvicorn", "httpx2"), _UVICORN),
     "starlette": Kind("Starlette", ("starlette", "uvicorn", "httpx2"), _UVICORN),
+    "litestar": Kind("Litestar", ("litestar", "uvicorn"), _UVICORN),
     "aiohttp": Kind("aiohttp", ("aiohttp",), "python app.py"),
     "flask": Kind("Flask", ("flask",), "flask run --port 3000"),
     "django": Kind("Django", ("django",), _MANAGE),
