@@ -224,9 +224,11 @@ class IssuerKeys:
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             outcome = _failure(error)
         finally:
-            if self._land(flight, outcome) and self._snapshot is not None:
-                await asyncio.to_thread(self._store, flight, outcome)
-            self._end_turn(turn)
+            try:
+                if self._land(flight, outcome) and self._snapshot is not None:
+                    await asyncio.to_thread(self._store, flight, outcome)
+            finally:
+                self._end_turn(turn)
 
     def _get(self, flight: _Flight) -> Fetch:
         # What is left of the time shrinks from one get to the next.

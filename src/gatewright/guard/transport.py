@@ -141,7 +141,8 @@ def _context(
         raise FileNotFoundError(f"ca_file {str(ca_file)!r} is not there") from None
     if client_certificate is None:
         return context
-    if not isinstance(client_certificate, tuple) or len(client_certificate) != 2:  # noqa: PLR2004 - a pair
+    given: object = client_certificate
+    if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004 - a pair
         raise TypeError("client_certificate is a pair: the file of the certificate and that of its key")
     try:
         # Without a password to give, OpenSSL would ask the terminal.
