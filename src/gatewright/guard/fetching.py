@@ -1,4 +1,4 @@
-"""One GET by the standard library, with the limits a guard needs and urllib has not.
+"""One request by the standard library, with the limits a guard needs and urllib has not.
 
 A deadline for the whole answer (urllib's timeout is for each read, so that a slow drip never ends), a
 limit on its size, no redirects, nothing but http and https, and no proxy in front of this very machine.
@@ -39,17 +39,40 @@ def get(url: str, *, timeout: float = TIMEOUT) -> Answer:
     Raises:
         OSError: no http or https URL, no answer, a broken one, or none in time.
     """
+    return exchange(url, timeout=timeout)
+
+
+def exchange(
+    url: str,
+    *,
+    timeout: float,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+) -> Answer:
+    """As `get`; a POST when there is a body.
+
+    `context` says which certificates are believed (None: those of the system). `proxy` is the host and
+    port of an HTTP proxy that is asked whatever the URL, the empty string for none, None for what the
+    environment says.
+
+    Raises:
+        OSError: as `get`; its text repeats neither the headers nor the body.
+    """
     deadline = time.monotonic() + timeout
     sockets: list[socket.socket] = []
     try:
-        request = urllib.request.Request(url, headers=_HEADERS)  # noqa: S310 - the opener knows http and https only
-        with (
-            _hung_up_at(deadline, sockets),
-            _opener(url, sockets).open(request, timeout=timeout) as answer,
-        ):
+        request = urllib.request.Request(url, body)  # noqa: S310 - the opener knows http and https only
+        for name, value in (*_HEADERS.items(), *(headers or {}).items()):
+            request.add_header(name, value)
+        if proxy and request.type in ("http", "https"):
+            request.set_proxy(proxy, "http")
+        opener = _opener(url, sockets, context=context, by_environment=proxy is None)
+        with _hung_up_at(deadline, sockets), opener.open(request, timeout=timeout) as answer:
             return answer.status, answer.headers.items(), _read(answer, deadline)
     except (http.client.HTTPException, ValueError) as error:
-        raise OSError(f"no URL or a broken answer: {type(error).__name__}") from error
+        raise OSError(f"no URL or a broken answer: {type(error).__name__}") from None
 
 
 def is_loopback(url: str) -> bool:
@@ -93,12 +116,18 @@ def _hung_up_at(deadline: float, sockets: list[socket.socket]) -> Iterator[None]
         timer.cancel()
 
 
-def _opener(url: str, sockets: list[socket.socket]) -> urllib.request.OpenerDirector:
+def _opener(
+    url: str,
+    sockets: list[socket.socket],
+    *,
+    context: ssl.SSLContext | None = None,
+    by_environment: bool = True,
+) -> urllib.request.OpenerDirector:
     # Made of these parts alone: the usual opener also follows redirects and opens file: and ftp:.
     opener = urllib.request.OpenerDirector()
-    opener.add_handler(urllib.request.ProxyHandler({} if is_loopback(url) else None))
+    opener.add_handler(urllib.request.ProxyHandler(None if by_environment and not is_loopback(url) else {}))
     opener.add_handler(_Http(sockets))
-    opener.add_handler(_Https(sockets))
+    opener.add_handler(_Https(sockets, context))
     opener.add_handler(urllib.request.UnknownHandler())
     return opener
 
@@ -113,13 +142,14 @@ class _Http(urllib.request.HTTPHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
+    def __init__(self, sockets: list[socket.socket], context: ssl.SSLContext | None) -> None:
         super().__init__()
         self._sockets = sockets
+        self._believed = context
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         connection = _noting(http.client.HTTPSConnection, self._sockets)
-        return self.do_open(connection, req, context=ssl.create_default_context())
+        return self.do_open(connection, req, context=self._believed or ssl.create_default_context())
 
 
 def _noting(

@@ -25,6 +25,10 @@ from typing import Final, TypeAlias, cast
 from urllib.parse import quote_plus
 
 from gatewright._version import __version__
+from gatewright.guard.driving import checked as _checked
+from gatewright.guard.driving import is_async as _is_async
+from gatewright.guard.driving import running_loop as _running_loop
+from gatewright.guard.driving import waited_for as _waited_for
 from gatewright.guard.fetching import TIMEOUT, Answer, _hung_up_at, _opener, _read
 from gatewright.guard.introspected import (
     Away,
@@ -35,7 +39,6 @@ from gatewright.guard.introspected import (
     request_body,
     request_headers,
 )
-from gatewright.guard.keys import _checked, _is_async, _running_loop, _waited_for
 from gatewright.guard.refresh import FetchFailed
 from gatewright.jose import JoseError
 

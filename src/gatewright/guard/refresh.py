@@ -117,12 +117,13 @@ def _jwks_uri(url: str, document: Mapping[str, object], *, issuer: str, insecure
     found = document.get("jwks_uri")
     if not isinstance(found, str):
         raise FetchFailed(f"{url} names no jwks_uri", outage=False)
-    if not _may_be_fetched(found, issuer=issuer, insecure=insecure):
+    if not may_be_fetched(found, issuer=issuer, insecure=insecure):
         raise FetchFailed(f"{url} names a jwks_uri that is not https: {found[:200]!r}", outage=False)
     return found
 
 
-def _may_be_fetched(url: str, *, issuer: str, insecure: bool) -> bool:
+def may_be_fetched(url: str, *, issuer: str, insecure: bool) -> bool:
+    """Whether a key set may be got there: https, or plain http from loopback to loopback, or `insecure`."""
     try:
         parts = urlsplit(url)
         if not parts.hostname or not url.isascii() or not url.isprintable() or " " in url:
