@@ -234,7 +234,21 @@ def test_a_rule_that_only_another_guard_checked_does_not_count() -> None:
     @get("/other", guards=[Require(guard(audience="https://other"))("read")])
     async def other() -> None: ...
 
-    assert ask(protected(other), "GET", "/other", "read").status == 401
+    # With no scope too: the rule of another guard is not this one's to refuse by.
+    assert statuses(protected(other), ("GET", "/other", "read"), ("GET", "/other", "")) == [401, 401]
+
+
+def test_one_decision_is_taken_whatever_spelling_of_a_path_the_router_takes() -> None:
+    seen: list[object] = []
+    observed = guard(observe=lambda _, decision: seen.append(getattr(decision, "reason", "entered")))
+
+    @get("/blogs", guards=[Require(observed)("read")])
+    async def blogs() -> None: ...
+
+    app = Litestar([blogs])
+    protect(app, observed)
+    assert statuses(app, ("GET", "/blogs/", ""), ("GET", "//blogs", "")) == [403, 403]
+    assert seen == ["insufficient_scope"] * 2
 
 
 def test_a_route_that_comes_later_is_guarded_too() -> None:
