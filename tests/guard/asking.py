@@ -38,9 +38,9 @@ def ask_async(guard: Guard, sent: str) -> str:
     return asyncio.run(aask(guard, sent))
 
 
-def soon(answers: Callable[[], bool]) -> bool:
+def soon(answers: Callable[[], bool], *, seconds: float = 5) -> bool:
     """Whether something becomes true that happens beside this thread."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answers():
             return True
