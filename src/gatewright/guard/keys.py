@@ -202,12 +202,12 @@ class IssuerKeys:
                 turn = self._turn(flight)
                 # Whoever had the turn before may have brought it.
                 fetched = None if self._adopts(flight) else drive(self._steps(flight), self._get(flight))
+                self._store(flight, fetched)
             outcome = fetched
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             outcome = _failure(error)
         finally:
-            if self._land(flight, outcome):
-                self._store(flight, outcome)
+            self._land(flight, outcome)
             self._end_turn(turn)
 
     async def _afly(self, flight: _Flight) -> None:
@@ -220,15 +220,13 @@ class IssuerKeys:
                     turn = await self._aturn(flight)
                     adopted = await self._aadopts(flight)
                     fetched = None if adopted else await adrive(self._steps(flight), self._get(flight))
+                    await self._astore(flight, fetched)
             outcome = fetched
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             outcome = _failure(error)
         finally:
-            try:
-                if self._land(flight, outcome) and self._snapshot is not None:
-                    await asyncio.to_thread(self._store, flight, outcome)
-            finally:
-                self._end_turn(turn)
+            self._land(flight, outcome)
+            self._end_turn(turn)
 
     def _get(self, flight: _Flight) -> Fetch:
         # What is left of the time shrinks from one get to the next.
@@ -252,11 +250,11 @@ class IssuerKeys:
             insecure=self._insecure,
         )
 
-    def _land(self, flight: _Flight, outcome: Fetched | FetchFailed | None) -> bool:
+    def _land(self, flight: _Flight, outcome: Fetched | FetchFailed | None) -> None:
         """End the flight with what it brought; None: what is known by now is all there is."""
         with self._lock:
             if self._flight is not flight:
-                return False  # given up before: what it brings may be older than what is known by now
+                return  # given up before: what it brings may be older than what is known by now
             self._flight = None
             before = after = self._state
             if isinstance(outcome, Fetched):
@@ -272,7 +270,6 @@ class IssuerKeys:
                 _report(self._issuer, before, after)
         finally:
             flight.done.set_result(None)
-        return True
 
     def _know(self, after: KeyState) -> None:
         if after.generation != self._state.generation:
@@ -317,9 +314,14 @@ class IssuerKeys:
             await asyncio.sleep(POLL)
         return None
 
-    def _store(self, flight: _Flight, outcome: Fetched | FetchFailed | None) -> None:
-        if self._snapshot is not None and isinstance(outcome, Fetched):
-            self._snapshot.write(Stored(outcome, flight.at))
+    def _store(self, flight: _Flight, fetched: Fetched | None) -> None:
+        # Before anybody goes on: a process that is about to end leaves its keys behind.
+        if self._snapshot is not None and fetched is not None and self._flight is flight:
+            self._snapshot.write(Stored(fetched, flight.at))
+
+    async def _astore(self, flight: _Flight, fetched: Fetched | None) -> None:
+        if self._snapshot is not None:
+            await asyncio.to_thread(self._store, flight, fetched)
 
     def _end_turn(self, turn: int | None) -> None:
         if self._snapshot is not None:

@@ -177,7 +177,7 @@ def _number(document: dict[str, object], name: str) -> float:
 
 def _content(path: Path) -> bytes:
     opened = os.open(path, os.O_RDONLY | _CAREFULLY)
-    with open(opened, "rb") as file:  # noqa: PTH123 - a descriptor, so that what is judged is what is read
+    try:
         about = os.fstat(opened)
         if not stat.S_ISREG(about.st_mode):
             raise _Refused("it is no regular file")
@@ -186,7 +186,11 @@ def _content(path: Path) -> bytes:
                 raise _Refused("it belongs to another user")
             if about.st_mode & _OTHERS_MAY_WRITE:
                 raise _Refused("others may write it")
-        content = file.read(MAX_BYTES + 1)
+        # By the descriptor, so that what was judged is what is read.
+        with open(opened, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(opened)
     if len(content) > MAX_BYTES:
         raise _Refused(f"it is larger than {MAX_BYTES} bytes")
     return content
