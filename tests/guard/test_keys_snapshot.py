@@ -184,9 +184,9 @@ LIES: dict[str, Callable[[Path], object]] = {
 IF_POSIX: dict[str, Callable[[Path], object]] = {
     "group": lambda path: path.chmod(0o620),
     "others": lambda path: path.chmod(0o602),
-    "link": lambda path: (path.rename(path.with_suffix(".real")), path.symlink_to(path.with_suffix(".real"))),
-    "folder": lambda path: (path.unlink(), path.mkdir()),
-    "pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "link": lambda path: path.symlink_to(path.rename(path.with_suffix(".real"))),
+    "folder": lambda path: path.unlink() or path.mkdir(),  # type: ignore[func-returns-value,redundant-expr]
+    "pipe": lambda path: path.unlink() or os.mkfifo(path),  # type: ignore[func-returns-value,redundant-expr]
 }
 
 
