@@ -35,7 +35,8 @@ RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
 FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
-    "asgi", "starlette", "fastapi", "wsgi", "flask", "django", "rest_framework", "aiohttp", "mcp",
+    "asgi", "starlette", "fastapi", "wsgi", "flask", "django", "rest_framework", "aiohttp", "litestar",
+    "mcp",
 )  # fmt: skip
 # How the document names them together; the larger first.
 GROUPS = {"the floor": FLOOR, "the records": RECORDS, "the adapters": ADAPTERS}
@@ -56,6 +57,9 @@ TABLE: dict[str, Row] = {
     "rest_framework": Row(("guard", "django", "django_views"), ("rest_framework",)),
     "aiohttp": Row(("guard",), ("aiohttp",)),
     "mcp": Row(("guard", "asgi"), ("mcp",)),
+    "testing": Row(("guard", "jose"), ("aiohttp",)),
+    "testing.plugin": Row(("guard", "testing"), ("pytest",)),
+    "litestar": Row(("guard", "asgi"), ("litestar",)),
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),

@@ -31,6 +31,7 @@ PUBLIC = {
         "Denied",
         "Fetch",
         "Guard",
+        "HttpFetch",
         "InsufficientScope",
         "Introspection",
         "InvalidToken",

@@ -12,6 +12,7 @@ from tests.adapters.doors import Door
 from tests.adapters.doors_aiohttp import DOORS as AIOHTTP
 from tests.adapters.doors_django import DOORS as DJANGO
 from tests.adapters.doors_flask import DOORS as FLASK
+from tests.adapters.doors_litestar import DOORS as LITESTAR
 from tests.adapters.doors_mcp import DOORS as MCP
 
 # Every way in, of every framework.
@@ -21,6 +22,7 @@ DOORS: dict[str, Callable[[Guard], Door]] = {
     **FLASK,
     **DJANGO,
     **MCP,
+    **LITESTAR,
 }
 
 

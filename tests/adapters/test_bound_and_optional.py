@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import litestar
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient as AioClient
@@ -29,6 +30,7 @@ import gatewright.asgi
 import gatewright.django
 import gatewright.fastapi
 import gatewright.flask
+import gatewright.litestar
 import gatewright.starlette
 import gatewright.wsgi
 from gatewright import AccessToken, Guard, claim, path
@@ -171,6 +173,26 @@ def in_aiohttp(guard: Guard) -> Call:
     return lambda url, value=None: asyncio.run(ask(url, value))
 
 
+def in_litestar(guard: Guard) -> Call:
+    require = gatewright.litestar.Require(guard)
+
+    @litestar.get("/feed")
+    async def feed(request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
+        return who(request.auth)
+
+    @litestar.get("/scoped", guards=[require("read:blog")])
+    async def scoped(request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
+        return who(request.auth)
+
+    @litestar.get("/orgs/{org:str}", guards=[require(OWN_ORG)], sync_to_thread=False)
+    def org(request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
+        return who(request.auth)
+
+    app = litestar.Litestar([feed, scoped, org])
+    gatewright.litestar.protect(app, guard, optional=OPTIONAL)
+    return lambda url, value=None: told(TestClient(app).get(url, headers=auth(value)))  # type: ignore[arg-type]
+
+
 FRAMEWORKS: dict[str, Callable[[Guard], Call]] = {
     "starlette": in_starlette,
     "fastapi": in_fastapi,
@@ -179,6 +201,7 @@ FRAMEWORKS: dict[str, Callable[[Guard], Call]] = {
     "flask": in_flask,
     "django": in_django,
     "aiohttp": in_aiohttp,
+    "litestar": in_litestar,
 }
 
 

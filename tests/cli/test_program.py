@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMANDS = [
     ("serve",),
     ("demo",),
+    ("init",),
     ("routes",),
     ("openapi",),
     *(("apis", verb) for verb in ("create", "list", "show", "update", "delete")),
@@ -71,7 +72,7 @@ def test_every_command_has_help_with_examples(bare_cli: Cli, words: tuple[str, .
     assert f"gatewright {' '.join(words)}" in ran.out.partition("Examples:")[2] or words == ("token",)
 
 
-@pytest.mark.parametrize("words", COMMANDS[4:], ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS[5:], ids=" ".join)
 def test_every_command_that_talks_to_a_server_speaks_json_and_takes_the_folder(
     bare_cli: Cli, words: tuple[str, ...]
 ) -> None:

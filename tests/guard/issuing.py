@@ -153,7 +153,7 @@ class StubIssuer:
                 answer = issuer.replies.get(self.path) or issuer.usual(self.path)
                 try:
                     answer(self)
-                except (BrokenPipeError, ConnectionResetError):
+                except OSError:  # whoever asked has hung up, with TLS or without
                     self.close_connection = True
 
             def log_message(self, *arguments: object) -> None:

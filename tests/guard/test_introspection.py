@@ -81,7 +81,7 @@ class StubEndpoint:
                 usual = reply(200, endpoint.tokens.get(token, {"active": False}))
                 try:
                     (endpoint.answer or usual)(self)
-                except (BrokenPipeError, ConnectionResetError):
+                except OSError:
                     self.close_connection = True
 
             def do_GET(self) -> None:

@@ -102,6 +102,16 @@ _COMMANDS = (
             "gatewright demo --once",
         ),
     ),
+    (
+        RUN,
+        "init",
+        "init:init",
+        "Make a project with a guarded API that runs.",
+        examples(
+            "gatewright init blogs",
+            "gatewright init blogs --framework flask --audience https://blog-api",
+        ),
+    ),
     (MANAGE, "apis", "apis:app", "APIs, and the permissions they define.", ""),
     (MANAGE, "apps", "apps:app", "Applications: who may ask for tokens.", ""),
     (MANAGE, "grants", "grants:app", "Which permissions an application has at an API.", ""),

@@ -25,6 +25,7 @@ from gatewright.guard.issuers import Issuer
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
 from gatewright.guard.token import AccessToken
+from gatewright.guard.transport import HttpFetch
 from gatewright.guard.verdicts import Observer
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Denied",
     "Fetch",
     "Guard",
+    "HttpFetch",
     "InsufficientScope",
     "Introspection",
     "InvalidToken",

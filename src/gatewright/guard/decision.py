@@ -8,6 +8,7 @@ One way for every framework, read top to bottom in `_script`: where the token is
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from gatewright.guard import options
@@ -57,8 +58,10 @@ class Guard:
             check. What it raises is answered with 503.
         enforce: False reports what would be refused, and lets everything in.
         cache_size: how many verified tokens are remembered, for at most a minute; 0 for none.
-        fetch: gets a URL in place of the standard library: `fetch(url) -> (status, headers, body)`, sync
-            or async. It must not follow redirects. An async one runs in the event loop of `acheck`.
+        snapshot: a folder where the processes of a machine share the keys they have fetched, so that a
+            cold start needs no issuer; nobody else may write there.
+        fetch: `HttpFetch(...)`, or a function of your own: `fetch(url) -> (status, headers, body)`, sync or
+            async. It must not follow redirects. An async one runs in the event loop of `acheck`.
         now: seconds since 1970, UTC.
         observe: called once after each decision; what it raises is logged and changes nothing.
         allow_insecure_issuer: allow plain http to an issuer on another machine.
@@ -81,6 +84,7 @@ class Guard:
         revoked: Revoked | None = None,
         enforce: bool = True,
         cache_size: int = 1024,
+        snapshot: str | Path | None = None,
         fetch: Fetch | None = None,
         now: Callable[[], float] = time.time,
         observe: Observer | None = None,
@@ -107,6 +111,7 @@ class Guard:
             leeway=self._leeway,
             fetch=fetch,
             now=now,
+            snapshot=None if snapshot is None else Path(snapshot),
         )
         by_url = {issuer.url: defaults.trust(issuer) for issuer in trusted}
         used = {name for issuer in by_url.values() for name in issuer.algorithms}

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from gatewright.guard import options
@@ -146,6 +147,7 @@ class Defaults:
     leeway: float
     fetch: Fetch | None
     now: Callable[[], float]
+    snapshot: Path | None = None
 
     def trust(self, issuer: Issuer) -> Trusted:
         """`issuer` with everything filled in.
@@ -176,6 +178,7 @@ class Defaults:
                 fetch=self.fetch,
                 insecure=issuer.allow_insecure,
                 jwks_uri=issuer.jwks_uri,
+                snapshot=self.snapshot,
             )
         if isinstance(keys, JWK):
             keys = JWKS([keys])

@@ -1,0 +1,221 @@
+"""The guard in Litestar: carries requests to it and its answers back, decides nothing.
+
+::
+
+    require = Require(guard)
+
+    @get("/blogs", guards=[require("read:blog")])
+    async def blogs() -> list[str]: ...
+
+    app = Litestar([blogs])
+    protect(app, guard, public=["/health"])
+
+A Litestar application is built with its routes, so `Require` comes before it and `protect` after. The guard
+stands outside of all middleware but Litestar's own CORS, whose preflights carry no token: `cors_config`
+answers them, and adds its headers to refusals. Patterns in `public` are those of `gatewright.asgi`;
+`!/schema` in it closes that documentation page.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.exceptions import WebSocketException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.utils import normalize_path
+from litestar.utils.scope.state import ScopeState
+
+from gatewright import asgi
+from gatewright.guard import Denied, Guard, Rule
+from gatewright.guard import Request as Asked
+from gatewright.guard.admission import aadmit
+from gatewright.guard.patterns import PublicPaths
+from gatewright.guard.rules import combine
+
+Judge = Callable[[str, str], bool]
+
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
+
+logger = logging.getLogger("gatewright.guard")
+
+
+def protect(
+    app: Litestar, guard: Guard, *, public: Iterable[str] = (), optional: Iterable[str] = ()
+) -> "Require":
+    """Put `app` behind `guard` and give what says what a route requires, as `Require(guard)` does.
+
+    Every route, also one that does not exist, then needs a valid token, unless its path is `public`;
+    Litestar's own documentation pages are, unless `public` has them with a `!`. On `optional` paths a
+    request without a token enters too, where no rule stands. The token is `request.auth`, also
+    `scope["gatewright"]`; None where there is none. The decision, the rules of all layers included, is taken
+    before anything is read of the body.
+
+    Raises:
+        TypeError, ValueError: `app` is no Litestar application or a pattern in `public` cannot be one.
+    """
+    if not isinstance(app, Litestar):
+        raise TypeError(f"a Litestar application can be protected, not {app!r}")
+    is_public = PublicPaths(public, _documentation(app))
+    _place(app, guard, is_public=is_public, is_optional=PublicPaths(optional))
+    return Require(guard)
+
+
+class Require:
+    """`require("read:blog")` in the `guards` of a handler, a controller, a router or the application.
+
+    Several strings are all needed; rules may be given in their place; none means any valid token. The
+    rules of all layers add up. It makes sure of its rule itself, also in an application that is not
+    protected.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def __call__(self, *rules: Rule | str) -> "Requirement":
+        """One of Litestar's guards.
+
+        Raises:
+            TypeError, ValueError: neither a scope nor a rule.
+        """
+        return Requirement(self._guard, combine(*rules))
+
+
+class Requirement:
+    """The guard of a layer: the decision has been taken before, this makes sure that it has."""
+
+    def __init__(self, guard: Guard, rule: Rule | None) -> None:
+        self.guard = guard
+        self.rule = rule
+
+    def __deepcopy__(self, _: object) -> "Requirement":
+        # Litestar copies routers and the handlers of controllers whole; there is one guard all the same.
+        return self
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        """As Litestar calls its guards.
+
+        Raises:
+            WebSocketException: a handshake may not enter.
+            Refused: any other request.
+        """
+        scope = connection.scope
+        try:
+            await _admit(scope, self.guard, self.rule, scope["path_params"])
+        except Denied as refusal:
+            if scope["type"] == ScopeType.WEBSOCKET:
+                raise WebSocketException(code=_POLICY_VIOLATION, detail="") from refusal
+            # Where `protect` was not called there is nobody else to render it.
+            state = ScopeState.from_scope(scope)
+            state.exception_handlers = {**cast("Any", state.exception_handlers), Refused: _render}
+            raise Refused(refusal) from refusal
+
+
+class Refused(Exception):
+    """A refusal on its way through Litestar; no HTTPException, so that no handler of those alters it."""
+
+    def __init__(self, refusal: Denied) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class _Guarded:
+    """What an application does with its connections, behind a guard."""
+
+    def __init__(
+        self, inner: ASGIApp, *, app: Litestar, guard: Guard, is_public: Judge, is_optional: Judge
+    ) -> None:
+        self.app = inner
+        self._litestar = app
+        self._guard = guard
+        self._is_public = is_public
+        self._is_optional = is_optional
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _path(scope)
+        method = cast("str | None", scope.get("method"))
+        if not self._is_public(method or "GET", path):
+            rule, parameters = self._find(path, method)
+            optional = self._is_optional(method or "GET", path)
+            try:
+                await _admit(scope, self._guard, rule, parameters, optional=optional)
+            except Denied as refusal:
+                await asgi.answer(refusal, cast("Any", scope), cast("Any", receive), cast("Any", send))
+                return
+        await self.app(scope, receive, send)
+
+    def _find(self, path: str, method: str | None) -> tuple[Rule | None, Mapping[str, object]]:
+        """The rules of the route and its parameters, found as the router itself will find them."""
+        try:
+            _, handler, _, parameters, _ = self._litestar.asgi_router.handle_routing(
+                path=normalize_path(path), method=cast("Any", method)
+            )
+            return combine(*_rules_of(handler, self._guard)), parameters
+        except Exception:
+            # The router will fall over the same request, but only for somebody with a valid token.
+            logger.debug("no route could be found for a request", exc_info=True)
+            return None, {}
+
+
+def _place(app: Litestar, guard: Guard, *, is_public: Judge, is_optional: Judge) -> None:
+    """Just outside of what renders exceptions around the router: inside of CORS and of tracing."""
+    holder: Any = app
+    name = "asgi_handler"
+    while getattr(getattr(holder, name), "app", None) not in (app.asgi_router, None):
+        holder, name = getattr(holder, name), "app"
+    inner: ASGIApp = getattr(holder, name)
+    setattr(holder, name, _Guarded(inner, app=app, guard=guard, is_public=is_public, is_optional=is_optional))
+
+
+async def _admit(
+    scope: Scope,
+    guard: Guard,
+    rule: Rule | None,
+    parameters: Mapping[str, object],
+    *,
+    optional: bool = False,
+) -> None:
+    notes = cast("dict[str, Any]", scope)
+
+    def asked() -> Asked:
+        return dataclasses.replace(asgi.request_of(notes), path_params=parameters)
+
+    notes["auth"] = await aadmit(notes, guard, asked, rule, optional=optional)
+
+
+def _rules_of(handler: BaseRouteHandler, guard: Guard) -> Iterator[Rule]:
+    for layer in handler.ownership_layers:
+        for required in layer.guards or ():
+            if isinstance(required, Requirement) and required.guard is guard and required.rule is not None:
+                yield required.rule
+
+
+def _path(scope: Scope) -> str:
+    """The path below the application's root, exactly as Litestar's router takes it."""
+    path, root = scope["path"], scope.get("root_path", "")
+    return path.split(root, maxsplit=1)[-1] if root else path
+
+
+def _documentation(app: Litestar) -> Iterator[str]:
+    config = app.openapi_config
+    if config is not None:
+        router = config.openapi_router
+        root = (router.path if router is not None else config.path) or "/schema"
+        stem = normalize_path(f"{app.path}/{root}").rstrip("/")
+        yield f"GET {stem or '/'}"
+        yield f"GET {stem}/openapi.json"
+        for plugin in config.render_plugins:
+            for path in plugin.paths:
+                yield f"GET {normalize_path(f'{stem}/{path}')}"
+
+
+def _render(_: Request[Any, Any, Any], refused: Exception) -> Response[bytes]:
+    refusal = cast("Refused", refused).refusal
+    headers = {name: value for name, value in refusal.headers if name.lower() != "content-type"}
+    return Response(
+        refusal.content, status_code=refusal.status, headers=headers, media_type="application/json"
+    )

@@ -1,0 +1,100 @@
+"""The generated tests in a project of its own, run by a real pytest: sound, and with one fault each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FASTAPI = """
+from fastapi import FastAPI
+from gatewright import Guard
+from gatewright.fastapi import protect
+
+guard = Guard("https://issuer.example/", audience="https://blog-api", algorithms=("RS256",))
+app = FastAPI()
+require = protect(app, guard, public=["/health"])
+
+@app.get("/health")
+def health():
+    return {}
+
+@app.get("/blogs", dependencies=[require("read:blog")])
+def blogs():
+    return {}
+
+@app.post("/blogs/{id}", dependencies=[require("create:blog")])
+async def create(id: int):
+    return {}
+
+@app.get("/authtest")
+def authtest():
+    return {}
+"""
+
+FLASK = """
+from flask import Flask
+from gatewright import Guard
+from gatewright.flask import protect
+
+guard = Guard("https://issuer.example/", audience="https://blog-api", algorithms=("RS256",))
+app = Flask(__name__)
+require = protect(app, guard, public=["/health"])
+
+@app.get("/health")
+def health():
+    return {}
+
+@app.get("/blogs")
+@require("read:blog")
+def blogs():
+    return {}
+
+@app.get("/authtest")
+def authtest():
+    return {}
+"""
+
+INI = "[pytest]\ngatewright_app = app:app\ngatewright_public = GET /health\n"
+
+
+def run(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
+    (folder / "app.py").write_text(program)
+    (folder / "pytest.ini").write_text(INI)
+    (folder / "conftest.py").write_text('pytest_plugins = ["gatewright.testing.plugin"]\n')
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rf", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("program", "tests"), [(FASTAPI, 51), (FLASK, 50)])
+def test_sound_application_passes(tmp_path: Path, program: str, tests: int) -> None:
+    code, said = run(tmp_path, program)
+    assert code == 0, said
+    assert f"{tests} passed" in said
+
+
+@pytest.mark.parametrize("program", [FASTAPI, FLASK])
+def test_route_made_public_on_purpose_is_found_by_name(tmp_path: Path, program: str) -> None:
+    code, said = run(tmp_path, program.replace('["/health"]', '["/health", "/authtest"]'))
+    assert code == 1, said
+    assert "GET /authtest needs no token and is not declared" in said
+    assert "GET /authtest x no token: the endpoint app.authtest ran; status 200" in said
+    assert "GET /blogs x" not in said
+
+
+def test_route_declared_public_and_guarded_is_told(tmp_path: Path) -> None:
+    code, said = run(tmp_path, FASTAPI.replace('["/health"]', "[]"), "-k", "public")
+    assert code == 1, said
+    assert "GET /health is declared and is not public" in said
+
+
+def test_application_that_nothing_protects_stops_the_run(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "app = object()\n")
+    assert code != 0
+    assert "nothing protects" in said
