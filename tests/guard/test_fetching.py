@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
-import ssl
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gatewright.guard.fetching import MAX_BODY, get, is_loopback
 from tests.guard.issuing import StubIssuer, reply
+from tests.guard.tls import secured
 
 
 @pytest.fixture
@@ -100,37 +94,8 @@ def test_a_proxy_of_the_environment_is_asked_for_other_machines(
 
 @pytest.fixture
 def tls_site(tmp_path: Path) -> Iterator[tuple[StubIssuer, Path]]:
-    """A site with a certificate for localhost that signs itself, and where the certificate is."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    today = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    public, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, secret)
-    site = StubIssuer()
-    with site:
-        assert site.server is not None
-        site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
-        yield site, public
+    with secured(tmp_path) as site:
+        yield site
 
 
 def test_a_certificate_is_checked(tls_site: tuple[StubIssuer, Path], monkeypatch: pytest.MonkeyPatch) -> None:

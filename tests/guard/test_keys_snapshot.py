@@ -181,12 +181,29 @@ LIES: dict[str, Callable[[Path], object]] = {
     "deep": lambda path: path.write_bytes(b'{"format":1,"keys":' + b"[" * 1000),
     "duplicate": lambda path: path.write_bytes(b'{"format":2,' + path.read_bytes()[1:]),
 }
+
+
+def linked(path: Path) -> None:
+    path.rename(path.with_suffix(".real"))
+    path.symlink_to(path.with_suffix(".real"))
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 IF_POSIX: dict[str, Callable[[Path], object]] = {
     "group": lambda path: path.chmod(0o620),
     "others": lambda path: path.chmod(0o602),
-    "link": lambda path: path.symlink_to(path.rename(path.with_suffix(".real"))),
-    "folder": lambda path: path.unlink() or path.mkdir(),  # type: ignore[func-returns-value,redundant-expr]
-    "pipe": lambda path: path.unlink() or os.mkfifo(path),  # type: ignore[func-returns-value,redundant-expr]
+    "link": linked,
+    "folder": a_folder,
+    "pipe": a_pipe,
 }
 
 
