@@ -127,7 +127,9 @@ class SnapshotFile:
 
     def end_turn(self, lock: int | None) -> None:
         """Give back what `take_turn` gave."""
-        if fcntl is None or lock not in self._held:
+        if fcntl is None:
+            return
+        if lock not in self._held:
             return
         self._held.discard(lock)
         with contextlib.suppress(OSError):
