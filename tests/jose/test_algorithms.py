@@ -75,6 +75,15 @@ def test_a_signature_of_another_length_is_refused(name: str, change: bytes, keys
         assert not row.verify(key.verifier, b"data", wrong)
 
 
+@pytest.mark.parametrize("name", ["RS256", "PS256"])
+def test_an_rsa_signature_without_its_leading_zero_is_refused(name: str, keys: Mapping[str, JWK]) -> None:
+    row, key = ALGORITHMS[name], keys[name]
+    signed = ((data, row.sign(key.native, data)) for data in map(str.encode, map(str, range(20_000))))
+    data, signature = next((data, made) for data, made in signed if made[0] == 0)
+    assert row.verify(key.verifier, data, signature)
+    assert not row.verify(key.verifier, data, signature[1:])
+
+
 @pytest.mark.parametrize("size", ["256", "384", "512"])
 @pytest.mark.parametrize("family", ["RS", "PS", "HS"])
 def test_each_algorithm_of_a_family_uses_its_own_hash(

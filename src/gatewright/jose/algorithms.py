@@ -73,6 +73,9 @@ def _rsa(name: str, digest: hashes.HashAlgorithm, scheme: padding.AsymmetricPadd
         return key.sign(data, scheme, digest)
 
     def verify(key: rsa.RSAPublicKey, data: bytes, signature: bytes) -> bool:
+        # RFC 8017, sections 8.1.2 and 8.2.2, step 1: OpenSSL takes one without its leading zeros as well.
+        if len(signature) != (key.key_size + 7) // 8:
+            return False
         try:
             key.verify(signature, data, scheme, digest)
         except InvalidSignature:
