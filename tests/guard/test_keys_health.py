@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
@@ -122,6 +123,19 @@ def test_an_absent_key_is_503_once_the_issuer_is_away(issuer: StubIssuer, clock:
         keys.find(kid="other", alg="RS256")
     with pytest.raises(FetchFailed):
         keys.find(kid="made-up", alg="RS256")
+
+
+def test_a_fetch_that_failed_makes_no_key_absent(issuer: StubIssuer, clock: Clock) -> None:
+    keys = IssuerKeys(issuer.url, now=clock)
+    assert keys.warm()
+    issuer.replies[issuer.JWKS] = reply(500)
+    clock.forward(10)
+    with pytest.raises(FetchFailed):
+        keys.find(kid="k2", alg="RS256")
+    issuer.published = [key("k1"), key("k2")]
+    del issuer.replies[issuer.JWKS]
+    clock.forward(10)
+    assert keys.find(kid="k2", alg="RS256").kid == "k2"
 
 
 # Generation
@@ -268,3 +282,18 @@ def test_the_time_of_an_http_fetch_is_for_the_whole_refresh(issuer: StubIssuer, 
     issuer.replies = dict.fromkeys((issuer.DISCOVERY, issuer.JWKS), slow)
     assert not IssuerKeys(issuer.url, now=clock, fetch=HttpFetch(timeout=0.45)).warm()
     assert IssuerKeys(issuer.url, now=clock, fetch=HttpFetch(timeout=3)).warm()
+
+
+def test_a_fetch_nobody_waits_for_any_more_ends_with_the_time_of_its_refresh(
+    issuer: StubIssuer, clock: Clock
+) -> None:
+    def silent(request: BaseHTTPRequestHandler) -> None:
+        del request
+        soon(lambda: False, seconds=3)
+
+    issuer.replies[issuer.JWKS] = silent
+    keys = IssuerKeys(issuer.url, now=clock, fetch=HttpFetch(timeout=5), timeout=0.3)
+    assert not keys.warm()
+    assert soon(
+        lambda: not any(each.name == "gatewright-keys" for each in threading.enumerate()), seconds=1.5
+    )

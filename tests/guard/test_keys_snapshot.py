@@ -347,6 +347,7 @@ def test_the_child_of_a_fork_does_not_keep_its_parents_turn(
     waiting = threading.Thread(target=keys.warm)
     waiting.start()
     assert soon(lambda: issuer.fetches == 1)
+    (lock,) = keys._snapshot._held  # type: ignore[union-attr]  # noqa: SLF001 - what the child must not have
     with warnings.catch_warnings():
         # Newer Pythons warn of a fork beside threads, which is what this is about.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -354,6 +355,8 @@ def test_the_child_of_a_fork_does_not_keep_its_parents_turn(
     if child == 0:
         answer = "failed"
         try:
+            os.fstat(lock)
+        except OSError:
             answer = found(keys)
         finally:
             os._exit(0 if answer == "found" else 1)

@@ -127,18 +127,13 @@ class SnapshotFile:
 
     def end_turn(self, lock: int | None) -> None:
         """Give back what `take_turn` gave."""
-        if fcntl is None:
-            return
-        if lock not in self._held:
+        if lock is None or lock not in self._held:
             return
         self._held.discard(lock)
-        with contextlib.suppress(OSError):
-            # By name, and not just closed: the child of a fork may have it open still.
-            fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 
     def start_anew(self) -> None:
-        """In the child of a fork: what the parent holds must not be held for it."""
+        """In the child of a fork: a lock lasts until the last process that has it open closes it."""
         for lock in self._held:
             with contextlib.suppress(OSError):
                 os.close(lock)
