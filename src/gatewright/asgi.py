@@ -16,9 +16,8 @@ from typing import Any, Final, TypeAlias
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard import patterns as patterns_of_paths
-from gatewright.guard.patterns import Pattern
+from gatewright.guard.patterns import PatternRules
 from gatewright.guard.routes import attach_patterns
-from gatewright.guard.rules import combine
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -46,14 +45,13 @@ def protect(
     Raises:
         TypeError, ValueError: a pattern or a rule cannot be one.
     """
-    required = [(Pattern.parse(pattern), combine(rule)) for pattern, rule in (rules or {}).items()]
+    required = PatternRules(rules)
 
     def rule_for(scope: Scope) -> Rule | None:
-        asked = method_and_path(scope)
-        fitting = [(pattern, rule) for pattern, rule in required if pattern.may_fit(*asked)]
-        for pattern, _ in fitting:
-            scope["path_params"] = {**pattern.parameters(asked[1]), **scope.get("path_params", {})}
-        return combine(*(rule for _, rule in fitting if rule is not None))
+        rule, path_params = required(*method_and_path(scope))
+        if path_params:
+            scope["path_params"] = {**path_params, **scope.get("path_params", {})}
+        return rule
 
     is_public = PublicPaths(public)
     guarded = Guarded(
@@ -63,8 +61,7 @@ def protect(
         rule_for=rule_for,
         is_optional=PublicPaths(optional),
     )
-    stated = [(pattern, combine(rule)) for pattern, rule in (rules or {}).items()]
-    attach_patterns(guarded, guard, stated, is_public.paths)
+    attach_patterns(guarded, guard, required, is_public.paths)
     return guarded
 
 

@@ -47,7 +47,7 @@ from gatewright.asgi import (
 )
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
 from gatewright.guard.admission import GUARD, aadmit
-from gatewright.guard.patterns import Pattern
+from gatewright.guard.patterns import PatternRules
 from gatewright.guard.rules import alternatives, combine
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -126,7 +126,7 @@ class Require:
         self._guard = guard
         self._url = url
         self._name = name
-        self._required = [(Pattern.parse(pattern), combine(rule)) for pattern, rule in rules.items()]
+        self._required = PatternRules(rules)
         self._is_public = PublicPaths(public)
         self._of_functions: list[Rule] = []
         parts = urlsplit(url)
@@ -160,7 +160,7 @@ class Require:
 
     def metadata(self) -> dict[str, object]:
         """What is published of this resource (RFC 9728, section 2), with the scopes of all rules."""
-        rules = [rule for _, rule in self._required if rule is not None] + self._of_functions
+        rules = [rule for _, rule in self._required.stated if rule is not None] + self._of_functions
         scopes = dict.fromkeys(scope for rule in rules for way in alternatives(rule) for scope in way)
         document: dict[str, object] = {
             "resource": self._url,
@@ -183,7 +183,7 @@ class Require:
         return await call_next(ctx)
 
     async def _enter(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        rule = self._rule_for(scope)
+        rule, _ = self._required(*method_and_path(scope))
         try:
             if not self._is_public(scope):
                 await aadmit(scope, self._guard, lambda: request_of(scope), rule)
@@ -221,11 +221,6 @@ class Require:
         if scopes:
             refusal.extend_challenge(scope=" ".join(scopes))
         refusal.extend_challenge(resource_metadata=self._metadata_url)
-
-    def _rule_for(self, scope: Scope) -> Rule | None:
-        asked = method_and_path(scope)
-        fitting = (rule for pattern, rule in self._required if rule is not None and pattern.may_fit(*asked))
-        return combine(*fitting)
 
     def _rules_of(self, method: object, params: Mapping[str, object]) -> Iterator[Rule]:
         for function in _functions_of(self._server, method, params):

@@ -14,9 +14,8 @@ from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
-from gatewright.guard.patterns import Pattern, PublicPaths
+from gatewright.guard.patterns import PatternRules, PublicPaths
 from gatewright.guard.routes import attach_patterns
-from gatewright.guard.rules import combine
 
 
 def protect(
@@ -37,24 +36,20 @@ def protect(
     """
     if not callable(app):
         raise TypeError(f"a WSGI application can be called, {app!r} cannot")
-    required = [(Pattern.parse(pattern), combine(rule)) for pattern, rule in (rules or {}).items()]
+    rule_for = PatternRules(rules)
     is_public, is_optional = PublicPaths(public), PublicPaths(optional)
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = method_and_path(environ)
         if not is_public(*asked):
-            fitting = [(pattern, rule) for pattern, rule in required if pattern.may_fit(*asked)]
-            found = [pattern.parameters(asked[1]) for pattern, _ in fitting]
-            path_params = {name: value for parameters in found for name, value in parameters.items()}
-            rule = combine(*(rule for _, rule in fitting if rule is not None))
+            rule, path_params = rule_for(*asked)
             try:
                 admit(environ, guard, rule, path_params=path_params, optional=is_optional(*asked))
             except Denied as refusal:
                 return answer(refusal, environ, start_response)
         return app(environ, start_response)
 
-    stated = [(pattern, combine(rule)) for pattern, rule in (rules or {}).items()]
-    attach_patterns(guarded, guard, stated, is_public)
+    attach_patterns(guarded, guard, rule_for, is_public)
     return guarded
 
 

@@ -56,6 +56,16 @@ def published(stub: StubIssuer) -> bytes:
     return json.dumps({"keys": [each.to_dict() for each in stub.published]}).encode()
 
 
+def slow(answer: Callable[[BaseHTTPRequestHandler], None]) -> Callable[[BaseHTTPRequestHandler], None]:
+    """The same answer, a tenth of a second late."""
+
+    def send(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.1)
+        answer(request)
+
+    return send
+
+
 def dripping(seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
     """A body that comes byte by byte: each read is quick, the whole never ends in time."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,13 +22,6 @@ from tests.guard.asking import (
     soon,
 )
 from tests.guard.issuing import NOW, Clock, StubIssuer, bearer, key, reply
-
-
-@pytest.fixture
-def issuer() -> Iterator[StubIssuer]:
-    with StubIssuer() as running:
-        yield running
-
 
 # Discovery
 

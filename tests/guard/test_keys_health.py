@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -18,12 +17,6 @@ from gatewright.guard.transport import HttpFetch
 from gatewright.jose import UnknownKey
 from tests.guard.asking import DAY, ask, soon
 from tests.guard.issuing import NOW, Clock, StubIssuer, bearer, key, reply
-
-
-@pytest.fixture
-def issuer() -> Iterator[StubIssuer]:
-    with StubIssuer() as running:
-        yield running
 
 
 @pytest.fixture

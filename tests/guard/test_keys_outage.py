@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -25,13 +25,6 @@ from tests.guard.asking import (
     soon,
 )
 from tests.guard.issuing import NOW, Clock, StubIssuer, key, reply
-
-
-@pytest.fixture
-def issuer() -> Iterator[StubIssuer]:
-    with StubIssuer() as running:
-        yield running
-
 
 # Outages
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -26,16 +26,10 @@ from tests.guard.asking import (
     ask_async,
     both_ways,
     dripping,
+    slow,
     soon,
 )
 from tests.guard.issuing import NOW, Clock, StubIssuer, key, reply, segment
-
-
-@pytest.fixture
-def issuer() -> Iterator[StubIssuer]:
-    with StubIssuer() as running:
-        yield running
-
 
 # Freshness
 
@@ -164,13 +158,7 @@ def test_a_key_of_another_algorithm_is_unknown(issuer: StubIssuer) -> None:
 
 
 def test_fifty_threads_at_a_cold_start_cause_one_fetch(issuer: StubIssuer) -> None:
-    slow = issuer.usual(issuer.JWKS)
-
-    def slowly(request: BaseHTTPRequestHandler) -> None:
-        time.sleep(0.1)
-        slow(request)
-
-    issuer.replies[issuer.JWKS] = slowly
+    issuer.replies[issuer.JWKS] = slow(issuer.usual(issuer.JWKS))
     guard, sent, start = issuer.guard(), issuer.token(), threading.Barrier(50)
 
     def work(_: int) -> str:
@@ -196,13 +184,7 @@ def test_a_thousand_tasks_at_expiry_cause_one_fetch(issuer: StubIssuer) -> None:
 
 
 def test_threads_and_event_loops_share_a_fetch(issuer: StubIssuer) -> None:
-    slow = issuer.usual(issuer.JWKS)
-
-    def slowly(request: BaseHTTPRequestHandler) -> None:
-        time.sleep(0.1)
-        slow(request)
-
-    issuer.replies[issuer.JWKS] = slowly
+    issuer.replies[issuer.JWKS] = slow(issuer.usual(issuer.JWKS))
     guard, sent, start = issuer.guard(), issuer.token(), threading.Barrier(12)
 
     def work(number: int) -> str:

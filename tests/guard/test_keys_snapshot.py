@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -26,12 +26,6 @@ from tests.guard.issuing import NOW, Clock, StubIssuer, key
 from tests.running import environment
 
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes as Unix has them")
-
-
-@pytest.fixture
-def issuer() -> Iterator[StubIssuer]:
-    with StubIssuer() as running:
-        yield running
 
 
 @pytest.fixture

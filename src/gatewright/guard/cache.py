@@ -74,10 +74,6 @@ class VerifiedTokens:
             except KeyError:
                 return  # others were quicker
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
-
 
 def _name(token: str) -> bytes:
     # A header may hold what no encoding has; it will be refused as malformed.

@@ -7,47 +7,31 @@ from typing import cast
 
 from gatewright.guard.fetching import Answer, Fetch, Headers
 from gatewright.guard.refresh import Fetched, FetchFailed
+from gatewright.guard.waiting import aanswered, answered, waited_for
 
 
 def drive(script: Generator[str, Answer, Fetched], get: Fetch) -> Fetched:
     """What the script gives in the end; blocks this thread, and raises what the script raises."""
-    try:
-        url = next(script)
-        while True:
-            try:
-                answer = checked(waited_for(get(url)))
-            except Exception as error:  # noqa: BLE001 - a fetch of the user's may raise anything
-                url = script.throw(_no_answer(url, error))
-            else:
-                url = script.send(answer)
-    except StopIteration as end:
-        return cast("Fetched", end.value)
+
+    def answer(url: str) -> Answer:
+        try:
+            return checked(waited_for(get(url)))
+        except Exception as error:
+            raise _no_answer(url, error) from error
+
+    return answered(script, answer)
 
 
 async def adrive(script: Generator[str, Answer, Fetched], get: Fetch) -> Fetched:
     """As `drive`, with a fetch whose answers are awaited."""
-    try:
-        url = next(script)
-        while True:
-            try:
-                answer = checked(await cast("Awaitable[Answer]", get(url)))
-            except Exception as error:  # noqa: BLE001 - a fetch of the user's may raise anything
-                url = script.throw(_no_answer(url, error))
-            else:
-                url = script.send(answer)
-    except StopIteration as end:
-        return cast("Fetched", end.value)
 
+    async def answer(url: str) -> Answer:
+        try:
+            return checked(await cast("Awaitable[Answer]", get(url)))
+        except Exception as error:
+            raise _no_answer(url, error) from error
 
-def waited_for(answer: Answer | Awaitable[Answer]) -> Answer:
-    """An answer, waited for in an event loop of its own if it is awaitable."""
-    if not isinstance(answer, Awaitable):
-        return answer
-
-    async def wait() -> Answer:
-        return await answer
-
-    return asyncio.run(wait())
+    return await aanswered(script, answer)
 
 
 def checked(answer: Answer) -> Answer:

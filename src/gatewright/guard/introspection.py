@@ -25,10 +25,7 @@ from typing import Final, TypeAlias, cast
 from urllib.parse import quote_plus
 
 from gatewright._version import __version__
-from gatewright.guard.driving import checked as _checked
-from gatewright.guard.driving import is_async as _is_async
-from gatewright.guard.driving import running_loop as _running_loop
-from gatewright.guard.driving import waited_for as _waited_for
+from gatewright.guard.driving import checked, is_async, running_loop
 from gatewright.guard.fetching import TIMEOUT, Answer, _hung_up_at, _opener, _read
 from gatewright.guard.introspected import (
     Away,
@@ -40,6 +37,7 @@ from gatewright.guard.introspected import (
     request_headers,
 )
 from gatewright.guard.refresh import FetchFailed
+from gatewright.guard.waiting import waited_for
 from gatewright.jose import JoseError
 
 __all__ = ["Inactive", "Introspection", "Introspector"]
@@ -151,7 +149,7 @@ class Introspector:
 
     async def afind(self, token: str) -> dict[str, object]:
         """As `find`; the event loop, if it is asyncio's, goes on meanwhile."""
-        loop = _running_loop()
+        loop = running_loop()
         if loop is None:
             return self.find(token)
         found = self._board(token, loop=loop)
@@ -191,7 +189,7 @@ class Introspector:
         return flight
 
     def _launch(self, flight: _Flight, token: str, loop: asyncio.AbstractEventLoop | None) -> None:
-        if loop is not None and _is_async(self._fetch):
+        if loop is not None and is_async(self._fetch):
             task = loop.create_task(self._afly(flight, token))
             task.add_done_callback(lambda _: self._end(flight, self._too_late()))
             flight.tasks.append(task)
@@ -207,7 +205,7 @@ class Introspector:
     def _fly(self, flight: _Flight, token: str) -> None:
         outcome: _Outcome = self._too_late()
         try:
-            outcome = self._read(_checked(_waited_for(self._sent(flight, token))), flight.started)
+            outcome = self._read(checked(waited_for(self._sent(flight, token))), flight.started)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             outcome = self._no_answer(error, token)
         finally:
@@ -217,7 +215,7 @@ class Introspector:
         try:
             async with asyncio.timeout(flight.left()):
                 answer = await cast("Awaitable[Answer]", self._sent(flight, token))
-            self._land(flight, self._read(_checked(answer), flight.started))
+            self._land(flight, self._read(checked(answer), flight.started))
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             self._land(flight, self._no_answer(error, token))
 

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from gatewright.guard import options
 from gatewright.guard.fetching import Fetch
@@ -191,9 +191,6 @@ class Defaults:
         if issuer.introspection is None:
             return None
         return Introspector(issuer.introspection, issuer=issuer.url, now=self.now, fetch=self.fetch)
-
-
-MOST_ISSUERS: Final = 100
 
 
 def _checked_keys(keys: object) -> object:

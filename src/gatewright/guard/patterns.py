@@ -6,10 +6,12 @@ application's own root, percent-decoded once.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
+
+from gatewright.guard.rules import Rule, combine
 
 _PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -79,6 +81,26 @@ class Pattern:
 
     def _has_method(self, method: str) -> bool:
         return self.method is None or self.method == ("GET" if method == "HEAD" else method)
+
+
+class PatternRules:
+    """Rules by pattern: a request must meet every rule whose pattern may fit it.
+
+    `stated` are the patterns as they were written, each with its rule.
+
+    Raises:
+        TypeError, ValueError: a pattern or a rule cannot be one.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule | str] | None) -> None:
+        self.stated = [(text, combine(rule)) for text, rule in (rules or {}).items()]
+        self._parsed = [(Pattern.parse(text), rule) for text, rule in self.stated]
+
+    def __call__(self, method: str, path: str) -> tuple[Rule | None, dict[str, str]]:
+        """The rule for a request, None where any valid token will do, and the path's parameters."""
+        fitting = [(pattern, rule) for pattern, rule in self._parsed if pattern.may_fit(method, path)]
+        found = [pair for pattern, _ in reversed(fitting) for pair in pattern.parameters(path).items()]
+        return combine(*(rule for _, rule in fitting if rule is not None)), dict(found)
 
 
 class PublicPaths:

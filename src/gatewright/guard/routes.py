@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from gatewright.guard.decision import Guard
-from gatewright.guard.patterns import Pattern, PublicPaths
-from gatewright.guard.rules import Rule, alternatives, combine
+from gatewright.guard.patterns import Pattern, PatternRules, PublicPaths
+from gatewright.guard.rules import Rule, alternatives
 
 Access: TypeAlias = Literal["guarded", "public", "documentation", "open"]
 
@@ -94,24 +94,16 @@ def attach(app: object, guard: Guard, found: Callable[[], Iterable[Found]], publ
     vars(app)[_ATTRIBUTE] = tell
 
 
-def attach_patterns(
-    app: object, guard: Guard, required: Sequence[tuple[str, Rule | None]], public: PublicPaths
-) -> None:
+def attach_patterns(app: object, guard: Guard, required: PatternRules, public: PublicPaths) -> None:
     """Let an application tell the patterns that it was protected with: no more is known of its routes."""
-    parsed = [(Pattern.parse(text), rule) for text, rule in required]
 
     def rule_at(path: str) -> Callable[[str], Rule | None]:
-        def rule_for(method: str) -> Rule | None:
-            return combine(
-                *(rule for pattern, rule in parsed if rule is not None and pattern.may_fit(method, path))
-            )
-
-        return rule_for
+        return lambda method: required(method, path)[0]
 
     def found() -> Iterator[Found]:
-        for method, path in (_method_and_path(text) for text, _ in required):
+        for method, path in (_method_and_path(text) for text, _ in required.stated):
             yield Found(path, [method], rule_at(path))
-        if (ANY, "/*") not in {_method_and_path(text) for text, _ in required}:
+        if (ANY, "/*") not in {_method_and_path(text) for text, _ in required.stated}:
             yield Found("/*", [ANY], lambda _: None)
 
     attach(app, guard, found, public)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gatewright.guard import options
-from gatewright.guard.issuers import MOST_ISSUERS, Issuer, Trusted
+from gatewright.guard.issuers import Issuer, Trusted
 
 Lookup: TypeAlias = Callable[[str], "Issuer | Awaitable[Issuer | None] | None"]
 
 KNOWN_FOR: Final = 300.0  # seconds
 UNKNOWN_FOR: Final = 10.0
 _LONGEST: Final = 2048  # characters
+_MOST_KNOWN: Final = 100
 _MOST_UNKNOWN: Final = 1024
 
 
@@ -60,7 +61,7 @@ class Tenants:
         before = self._known.get(url)
         same = before is not None and before.trusted is not None and before.trusted.issuer == said
         trusted = before.trusted if before is not None and same else self._trust(said)
-        _put(self._known, url, _Entry(trusted, now), most=MOST_ISSUERS)
+        _put(self._known, url, _Entry(trusted, now), most=_MOST_KNOWN)
         return trusted
 
 

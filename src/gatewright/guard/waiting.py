@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 Outcome = TypeVar("Outcome")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,14 @@ class Want:
 
     get: Callable[[], Any]
     aget: Callable[[], Awaitable[Any]]
+
+    def wait(self) -> object:
+        """It, blocking this thread."""
+        return self.get()
+
+    async def await_(self) -> object:
+        """It, without blocking the event loop."""
+        return await self.aget()
 
 
 Script: TypeAlias = Generator[Want, Any, Outcome]
@@ -31,41 +41,59 @@ def asked(function: Callable[..., Any], *arguments: object) -> Want:
         return await answer if isinstance(answer, Awaitable) else answer
 
     def get() -> object:
-        answer = function(*arguments)
-        return asyncio.run(_awaited(answer)) if isinstance(answer, Awaitable) else answer
+        return waited_for(function(*arguments))
 
     return Want(get, aget)
 
 
 def drive(script: Script[Outcome]) -> Outcome:
     """What the script gives in the end; blocks this thread where it has to wait."""
-    try:
-        want = next(script)
-        while True:
-            try:
-                got = want.get()
-            except Exception as error:  # noqa: BLE001 - the script knows what to make of it
-                want = script.throw(error)
-            else:
-                want = script.send(got)
-    except StopIteration as end:
-        return cast("Outcome", end.value)
+    return answered(script, Want.wait)
 
 
 async def adrive(script: Script[Outcome]) -> Outcome:
     """As `drive`, without blocking the event loop."""
+    return await aanswered(script, Want.await_)
+
+
+def answered(script: Generator[Asked, Any, Outcome], answer: Callable[[Asked], object]) -> Outcome:
+    """What a script gives in the end, each thing it asks for answered; what `answer` raises is thrown in."""
     try:
-        want = next(script)
+        wanted = next(script)
         while True:
             try:
-                got = await want.aget()
+                got = answer(wanted)
             except Exception as error:  # noqa: BLE001 - the script knows what to make of it
-                want = script.throw(error)
+                wanted = script.throw(error)
             else:
-                want = script.send(got)
+                wanted = script.send(got)
     except StopIteration as end:
         return cast("Outcome", end.value)
 
 
-async def _awaited(answer: Awaitable[Any]) -> object:
-    return await answer
+async def aanswered(
+    script: Generator[Asked, Any, Outcome], answer: Callable[[Asked], Awaitable[object]]
+) -> Outcome:
+    """As `answered`, with answers that are awaited."""
+    try:
+        wanted = next(script)
+        while True:
+            try:
+                got = await answer(wanted)
+            except Exception as error:  # noqa: BLE001 - the script knows what to make of it
+                wanted = script.throw(error)
+            else:
+                wanted = script.send(got)
+    except StopIteration as end:
+        return cast("Outcome", end.value)
+
+
+def waited_for(answer: Answer | Awaitable[Answer]) -> Answer:
+    """An answer, waited for in an event loop of its own if it is awaitable."""
+    if not isinstance(answer, Awaitable):
+        return answer
+
+    async def wait() -> Answer:
+        return await answer
+
+    return asyncio.run(wait())

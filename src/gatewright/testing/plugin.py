@@ -81,19 +81,8 @@ class Routes(pytest.Collector):
             yield Refusal.from_parent(self, name=str(negative), app=app, policy=policy, negative=negative)
 
 
-class Refusal(pytest.Item):
-    """One request that must be refused."""
-
-    def __init__(self, *, app: object, policy: Policy, negative: Negative, **options: Any) -> None:  # noqa: ANN401 - pytest's own
-        super().__init__(**options)
-        self._app = app
-        self._policy = policy
-        self._negative = negative
-
-    def runtest(self) -> None:
-        """Send it and judge the answer."""
-        values = dict(line.split("=", 1) for line in self.config.getini(_PATHS))
-        check(self._app, self._policy.guard, self._negative, path_values=values)
+class _Told(pytest.Item):
+    """A generated test: pytest makes those by inheritance; its failure is one sentence."""
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401 - pytest's own
         """The message alone, where it says all."""
@@ -108,7 +97,22 @@ class Refusal(pytest.Item):
         return self.path, None, self.name
 
 
-class Public(pytest.Item):
+class Refusal(_Told):
+    """One request that must be refused."""
+
+    def __init__(self, *, app: object, policy: Policy, negative: Negative, **options: Any) -> None:  # noqa: ANN401 - pytest's own
+        super().__init__(**options)
+        self._app = app
+        self._policy = policy
+        self._negative = negative
+
+    def runtest(self) -> None:
+        """Send it and judge the answer."""
+        values = dict(line.split("=", 1) for line in self.config.getini(_PATHS))
+        check(self._app, self._policy.guard, self._negative, path_values=values)
+
+
+class Public(_Told):
     """The routes that need no token are those declared, no more and no fewer."""
 
     def __init__(self, *, policy: Policy, declared: frozenset[str], **options: Any) -> None:  # noqa: ANN401 - pytest's own
@@ -123,18 +127,6 @@ class Public(pytest.Item):
         faults += [f"{name} is declared and is not public" for name in sorted(self._declared - found)]
         if faults:
             raise AssertionError("; ".join(faults))
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401 - pytest's own
-        """The message alone, where it says all."""
-        return (
-            str(excinfo.value)
-            if excinfo.errisinstance(AssertionError)
-            else super().repr_failure(excinfo, style)
-        )
-
-    def reportinfo(self) -> tuple[Any, int | None, str]:
-        """Where the test stands: in the application's routes."""
-        return self.path, None, self.name
 
 
 def due(routes: Iterable[Route], declared: frozenset[str]) -> list[Route]:
