@@ -103,9 +103,9 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandedKeys:
-    """Keys that the program has already; asked for at each check, so that a ring may rotate."""
+    """Keys that the program has already; a callable is asked at each check, so that a ring may rotate."""
 
-    keys: Callable[[], JWKS]
+    keys: Keys
 
     def known(self, *, kid: str | None, alg: str, now: float) -> JWK | None:  # noqa: ARG002 - as KeySource
         """The key, if the set has it now."""
@@ -116,7 +116,15 @@ class HandedKeys:
 
     def find(self, *, kid: str | None, alg: str) -> JWK:
         """The key, if the set has it now; else `UnknownKey`."""
-        return self.keys().select(kid=kid, alg=alg)
+        keys = self.keys
+        if not isinstance(keys, JWK):
+            return (keys if isinstance(keys, JWKS) else keys()).select(kid=kid, alg=alg)
+        # There is no other: without a name of its own it is the key of tokens with any `kid`.
+        if (None not in (kid, keys.kid) and kid != keys.kid) or not keys.can_verify:
+            raise UnknownKey("the token names another key, or the key does not verify")
+        if alg not in keys.algorithms:
+            raise UnknownKey("the key is not for the token's alg")
+        return keys
 
     async def afind(self, *, kid: str | None, alg: str) -> JWK:
         """As `find`."""
@@ -170,22 +178,16 @@ class Defaults:
         )
 
     def _source(self, issuer: Issuer) -> KeySource:
-        keys = issuer.keys
-        if keys is None:
-            return IssuerKeys(
-                issuer.url,
-                now=self.now,
-                fetch=self.fetch,
-                insecure=issuer.allow_insecure,
-                jwks_uri=issuer.jwks_uri,
-                snapshot=self.snapshot,
-            )
-        if isinstance(keys, JWK):
-            keys = JWKS([keys])
-        if isinstance(keys, JWKS):
-            known = keys
-            return HandedKeys(lambda: known)
-        return HandedKeys(keys)
+        if issuer.keys is not None:
+            return HandedKeys(issuer.keys)
+        return IssuerKeys(
+            issuer.url,
+            now=self.now,
+            fetch=self.fetch,
+            insecure=issuer.allow_insecure,
+            jwks_uri=issuer.jwks_uri,
+            snapshot=self.snapshot,
+        )
 
     def _introspector(self, issuer: Issuer) -> Introspector | None:
         if issuer.introspection is None:
