@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gatewright import Denied, Guard, Issuer, Request
+from gatewright.guard import Introspection
 from gatewright.jose import JWK, JWKS
 from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, StubIssuer, bearer, key, segment, token
 
@@ -270,7 +271,13 @@ def test_a_lookup_may_be_async_under_both_doors() -> None:
     assert asyncio.run(tenanted(lookup).acheck(asked(token()))).issuer == ISSUER
 
 
-@pytest.mark.parametrize("said", ["https://issuer.example/", 1, Issuer(OTHER, keys=None)])
+ASKED = Introspection("https://issuer.example/introspect", client_id="api", client_secret="s" * 32)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["https://issuer.example/", 1, Issuer(OTHER, keys=None), Issuer(ISSUER, keys=key(), introspection=ASKED)],
+)
 def test_a_lookup_that_gives_anything_else_is_a_mistake_and_opens_nothing(said: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         tenanted(lambda _: said).decide(asked(token()))
