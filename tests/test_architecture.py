@@ -81,7 +81,7 @@ TABLE: dict[str, Row] = {
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row((*DOOR, "server.management"), ("starlette", "jinja2")),
     "server.app": Row(("server",), ("starlette", "uvicorn")),
-    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich"), ("server", "demo")),
+    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich", "yaml"), ("server", "demo")),
     "demo": Row(("guard", "jose", *ADAPTERS), ("fastapi", "starlette", "uvicorn", "rich"), ("server", "cli")),
 }
 

@@ -65,6 +65,10 @@ class Management:
         answered: Record = self._call("PUT", path)
         return answered
 
+    def send(self, method: str, path: str, members: Mapping[str, object]) -> None:
+        """An operation whose answer says nothing."""
+        self._call(method, path, members)
+
     def delete(self, path: str) -> None:
         """Removes a record; one that is not there is removed already."""
         self._call("DELETE", path)

@@ -120,6 +120,20 @@ _COMMANDS = (
     (MANAGE, "trust", "trust:app", "The certificate authority of `serve --tls local`: who trusts it.", ""),
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
     (
+        MANAGE,
+        "export",
+        "exchange:export",
+        "Write the tenant to a file, in the form of auth0-deploy-cli.",
+        examples("gatewright export tenant.yaml"),
+    ),
+    (
+        MANAGE,
+        "import",
+        "exchange:import_",
+        "Bring the tenant to what a file says.",
+        examples("gatewright import tenant.yaml --dry-run", "gatewright import tenant.yaml"),
+    ),
+    (
         TRY,
         "token",
         "tokens:token",
