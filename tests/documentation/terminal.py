@@ -20,9 +20,6 @@ from tests.running import START_TIMEOUT, environment, responds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PATIENCE = 60.0
-"""Seconds a command may take: far more than it needs."""
-
 SOURCES = str(Path(gatewright.__file__).parents[1])
 
 FOREIGN = ("PYTEST_", "FLASK_", "DJANGO_", "UVICORN_", "LITESTAR_")
@@ -31,10 +28,14 @@ FOREIGN = ("PYTEST_", "FLASK_", "DJANGO_", "UVICORN_", "LITESTAR_")
 
 @dataclass(slots=True)
 class Terminal:
-    """A shell in a folder. As a context manager it ends, and with it what it started."""
+    """A shell in a folder. As a context manager it ends, and with it what it started.
+
+    A command may take `patience` seconds: far more than it needs, even on a busy machine.
+    """
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 60.0
     _shell: subprocess.Popen[str] | None = None
     _servers: dict[int, int] = field(default_factory=dict)
 
@@ -45,14 +46,14 @@ class Terminal:
             cwd=self.folder, env=self._environment(), text=True, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._tell("set -m")  # what goes into the background is then a group of its own, and ends as one
         return self
 
     def __exit__(self, *failure: object) -> None:
         for port in [*self._servers]:
             self.stop(port)
         assert self._shell is not None
-        self._shell.communicate("exit\n", timeout=PATIENCE)
+        end(self._shell.pid)
+        self._shell.communicate()
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in environment().items() if not name.startswith(FOREIGN)}
@@ -77,7 +78,7 @@ class Terminal:
         assert self._shell is not None
         assert self._shell.stdout is not None
         self._tell(line)
-        watch = threading.Timer(PATIENCE, self._shell.kill)
+        watch = threading.Timer(self.patience, end, [self._shell.pid])
         watch.start()
         try:
             return self._shell.stdout.readline().strip()
@@ -105,7 +106,9 @@ class Terminal:
         self.stop(port)
         log = self.folder.with_name(f"{self.folder.name}.{port}.log")
         output = shlex.quote(str(log))
-        process = int(self._ask(f"eval {shlex.quote(line)} </dev/null >{output} 2>&1 & echo $!"))
+        # With -m it becomes a group of processes of its own, that ends as one and without the shell.
+        told = self._ask(f"set -m; eval {shlex.quote(line)} </dev/null >{output} 2>&1 & echo $!; set +m")
+        process = int(told)
         self._servers[port] = process
         deadline = time.monotonic() + START_TIMEOUT
         while not responds(f"http://localhost:{port}/health/ready"):
@@ -117,9 +120,14 @@ class Terminal:
         """End what serves on the port, if anything does."""
         process = self._servers.pop(port, None)
         if process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)
+            end(process)
             self._ask(f"wait {process}; echo ended")
+
+
+def end(group: int) -> None:
+    """Kill all processes of a group, if there are any."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def is_alive(process: int) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.documentation.pages import Command, File, steps
 from tests.documentation.reading import Reader
-from tests.documentation.terminal import Terminal
+from tests.documentation.terminal import Terminal, is_alive
 from tests.test_architecture import ADAPTERS
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
@@ -124,6 +124,14 @@ def test_a_page_that_does_not_do_what_it_says_fails(page: str, said: str, tmp_pa
         Terminal(tmp_path / "folder") as terminal,
     ):
         Reader(terminal).follow(page)
+
+
+def test_a_command_that_should_have_been_said_to_stay_is_ended(tmp_path: Path) -> None:
+    with Terminal(tmp_path / "folder", patience=0.2) as terminal:
+        with pytest.raises(AssertionError, match="does not end"):
+            Reader(terminal).follow(fenced("sh", "echo $$ && sleep 60"))
+        shell = int((tmp_path / "folder.output").read_text())
+    assert not is_alive(shell)
 
 
 def test_what_a_command_sets_the_next_one_knows(tmp_path: Path) -> None:
