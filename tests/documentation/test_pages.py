@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ from tests.documentation.terminal import Terminal, is_alive
 from tests.test_architecture import ADAPTERS
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
-GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in HOW_TO.glob("guard-*.md")}
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in HOW_TO.glob("*.md")}
+DISTRIBUTIONS = {"rest_framework": "djangorestframework"}
+"""What is installed under another name than it is imported by."""
+PROGRAMS = {"uvicorn", "flask", "pytest"}
 
 PAGE = """
 # A page
@@ -145,5 +150,22 @@ def test_what_a_command_sets_the_next_one_knows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_adapter_is_used_by_a_guide(adapter: str) -> None:
-    files = [step.text for guide in GUIDES.values() for step in steps(guide) if isinstance(step, File)]
+    guides = [page for name, page in PAGES.items() if name.startswith("guard-")]
+    files = [step.text for guide in guides for step in steps(guide) if isinstance(step, File)]
     assert any(f"\nfrom gatewright.{adapter} import " in file for file in files)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_a_how_to_says_what_must_be_installed(page: str) -> None:
+    needed, own = set[str](), {"gatewright", *sys.stdlib_module_names}
+    for step in steps(PAGES[page]):
+        if isinstance(step, File):
+            own.add(step.name.removesuffix(".py"))
+            needed |= set(re.findall(r"^(?:from|import) (\w+)", step.text, re.MULTILINE))
+        else:
+            needed |= PROGRAMS & set(step.line.split())
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`pip install ([^`]+)`", PAGES[page]))))
+    if "\npip install -r requirements.txt\n" in PAGES[page]:
+        named |= PROGRAMS  # those of the framework that the project was made for
+    assert {DISTRIBUTIONS.get(name, name) for name in needed - own} <= named
+    assert "(../../README.md)" in PAGES[page], "how Gatewright itself is installed"
