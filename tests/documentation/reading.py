@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tests.documentation.terminal import Terminal
 
-ISSUER_PORT: Final = 8844
-API_PORT: Final = 3000
+ISSUER_PORT: Final = "8844"
+API_PORT: Final = "3000"
 FINDS_ITS_FILES: Final = re.compile(r"\b(pytest|flask run)\b")
 """Commands that run files which they do not name."""
 
@@ -43,17 +43,16 @@ class Reader:
             ValueError: as `steps`; there is nothing to do.
             AssertionError: a command failed, or showed something else.
         """
-        text = page.replace(str(ISSUER_PORT), str(self.issuer_port)).replace(
-            str(API_PORT), str(self.api_port)
-        )
-        done = 0
-        for done, step in enumerate(steps(text), 1):  # noqa: B007 - the last number is the count
+        ports = {ISSUER_PORT: self.issuer_port, API_PORT: self.api_port}
+        text = re.sub(rf"\b({'|'.join(ports)})\b", lambda named: str(ports[named[0]]), page)
+        todo = list(steps(text))
+        if not todo:
+            raise ValueError(f"a page with nothing to execute: {page[:60]!r}")
+        for step in todo:
             if isinstance(step, File):
                 self._write(step)
             else:
                 self._type(step)
-        if not done:
-            raise ValueError(f"a page with nothing to execute: {page[:60]!r}")
         self._serve_what_changed()
         for name in sorted(self._not_run):
             self._type(Command(f"python {name}"))
