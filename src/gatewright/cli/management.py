@@ -137,7 +137,7 @@ class Management:
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return send(method, url, headers=headers, body=body)
+            return send(method, url, headers=headers, body=body, ca_file=self.credentials.ca_file)
         except Unreachable as error:
             raise Failure(
                 f"No server answers at {self.issuer} ({error}).",
