@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SOURCES = str(Path(gatewright.__file__).parents[1])
 
-FOREIGN = ("PYTEST_", "FLASK_", "DJANGO_", "UVICORN_", "LITESTAR_")
+FOREIGN = ("PYTEST_", "FLASK_", "DJANGO_", "UVICORN_", "LITESTAR_", "FORCE_COLOR", "PY_COLORS", "COLUMNS")
 """Variables of whoever runs the tests that would change what a reader's commands do."""
 
 
@@ -49,10 +49,9 @@ class Terminal:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        for port in [*self._servers]:
-            self.stop(port)
         assert self._shell is not None
-        end(self._shell.pid)
+        for group in (*self._servers.values(), self._shell.pid):
+            end(group)
         self._shell.communicate()
 
     def _environment(self) -> dict[str, str]:

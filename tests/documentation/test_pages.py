@@ -11,6 +11,7 @@ import pytest
 from tests.documentation.pages import Command, File, steps
 from tests.documentation.reading import Reader
 from tests.documentation.terminal import Terminal, is_alive
+from tests.running import responds
 from tests.test_architecture import ADAPTERS
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
@@ -132,11 +133,14 @@ def test_a_page_that_does_not_do_what_it_says_fails(page: str, said: str, tmp_pa
 
 
 def test_a_command_that_should_have_been_said_to_stay_is_ended(tmp_path: Path) -> None:
-    with Terminal(tmp_path / "folder", patience=0.2) as terminal:
+    with Terminal(tmp_path / "folder", patience=1) as terminal:
+        reader = Reader(terminal)
+        served = "python -m http.server --bind 127.0.0.1 3000   # stays"
         with pytest.raises(AssertionError, match="does not end"):
-            Reader(terminal).follow(fenced("sh", "echo $$ && sleep 60"))
+            reader.follow(fenced("sh", f"{served}\necho $$ && sleep 60"))
         shell = int((tmp_path / "folder.output").read_text())
     assert not is_alive(shell)
+    assert not responds(f"http://127.0.0.1:{reader.api_port}/")
 
 
 def test_what_a_command_sets_the_next_one_knows(tmp_path: Path) -> None:
