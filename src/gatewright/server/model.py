@@ -201,6 +201,7 @@ class EventType(StrEnum):
     CLIENT_CREDENTIALS_EXCHANGED = "seccft"
     CLIENT_CREDENTIALS_REFUSED = "feccft"
     MANAGEMENT_WRITE = "sapi"
+    TOKEN_QUOTA_WARNING = "token_quota_consumption_warning"  # noqa: S105 - likewise
     MANAGEMENT_SECRET_READ = "mgmt_api_read"  # noqa: S105 - a type code, no secret
 
 

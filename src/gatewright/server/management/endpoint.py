@@ -16,6 +16,7 @@ from gatewright.guard.rules import Rule
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
+from gatewright.server.limits import rate_limit, rate_limit_headers
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.requests import (
@@ -106,6 +107,7 @@ async def answer(
     await _with_store(server.store.catch_up())
     token = await _authorize(guard, http, row)
     note(http, client_id=token.client_id)
+    pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
     query = dict(http.query_params)
 
@@ -124,7 +126,7 @@ async def answer(
     result = await _with_store(
         server.store.awrite(run) if row.changes is not None else server.store.aread(run)
     )
-    return _render(row, result)
+    return _render(row, result, pace)
 
 
 def paged(
@@ -152,6 +154,15 @@ def _checkpoint(text: str | None) -> int:
     if text is None:
         return 0
     return integer({"from": text}, "from", default=0, low=0, high=2**31 - 1)
+
+
+async def _require_pace(server: Server, token: AccessToken) -> dict[str, str]:
+    budgets = rate_limit("management_api", token.client_id or "", await server.limits.settings())
+    spending = await server.limits.spend(budgets)
+    headers = rate_limit_headers(spending)
+    if spending.refused_by is not None:
+        raise ApiError(429, "Global limit has been reached", "too_many_requests", headers=headers)
+    return headers
 
 
 async def _with_store(asked: Awaitable[R]) -> R:
@@ -219,8 +230,8 @@ def _event(call: Call, http: Request, type_: EventType, description: str) -> Log
     )
 
 
-def _render(row: Endpoint, result: Answer) -> Response:
-    headers = {"Cache-Control": "no-store", **result.headers}
+def _render(row: Endpoint, result: Answer, pace: Mapping[str, str]) -> Response:
+    headers = {"Cache-Control": "no-store", **pace, **result.headers}
     if result.body is None:
         return Response(status_code=204, headers=headers)
     return json_response(result.body, status=row.status, headers=headers, content_type=JSON_TYPE)

@@ -14,7 +14,7 @@ from gatewright.server.model import Document, EventType, LogEvent
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import records
 from gatewright.server.store.records import Kind, decode, encode
-from gatewright.server.store.tables import changes, log_events, options, revisions
+from gatewright.server.store.tables import changes, log_events, options, quota_windows, revisions
 
 T = TypeVar("T")
 
@@ -68,6 +68,7 @@ class Transaction:
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
         self.events = LogEvents(connection)
+        self.quotas = QuotaWindows(connection)
 
     def option(self, name: str) -> Document | None:
         """What is kept of the tenant under this name."""
@@ -215,6 +216,29 @@ class Collection(Generic[T]):
 
     def _note(self, values: dict[str, object]) -> None:
         self.changed.append((self.kind.name, str(values[self.kind.key])))
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaWindows:
+    """What was leased of each budget in each window, by all processes together; in no change feed."""
+
+    connection: Connection
+
+    def lease(self, bucket: str, starts_at: int, wanted: int, *, limit: int | None) -> tuple[int, int]:
+        """Up to `wanted` units of what is left below `limit`; what was granted, and what is leased in all."""
+        place = (quota_windows.c.bucket == bucket) & (quota_windows.c.starts_at == starts_at)
+        row = {"bucket": bucket, "starts_at": starts_at, "leased": 0}
+        self.connection.execute(sqlite_insert(quota_windows).on_conflict_do_nothing(), row)
+        leased = self.connection.execute(
+            select(quota_windows.c.leased).where(place).with_for_update()
+        ).scalar_one()
+        granted = wanted if limit is None else max(0, min(wanted, limit - leased))
+        self.connection.execute(update(quota_windows).where(place).values(leased=leased + granted))
+        return granted, leased + granted
+
+    def forget(self, *, before: int) -> None:
+        """Removes windows that began before that second."""
+        self.connection.execute(sql_delete(quota_windows).where(quota_windows.c.starts_at < before))
 
 
 @dataclass(frozen=True, slots=True)
