@@ -72,6 +72,11 @@ class ResourceServer:
         members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
         return tuple(member["value"] for member in members)
 
+    def describe(self, scope: str) -> str | None:
+        """What is said of one of its permissions."""
+        members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
+        return next((member.get("description") for member in members if member["value"] == scope), None)
+
     @property
     def signing_alg(self) -> str:
         """The algorithm its tokens are signed with."""

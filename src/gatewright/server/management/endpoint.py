@@ -85,14 +85,16 @@ def endpoint(
     *,
     scope: str | tuple[str, ...],
     needs_all: bool = False,
+    rule: Rule | None = None,
     status: int = 200,
     body: type[Body] | None = None,
     changes: str | None = None,
     flushes_events: bool = False,
 ) -> Endpoint:
-    """A route: any of the scopes lets in, or all of them with ``needs_all``."""
+    """A route: any of the scopes lets in, or all of them with ``needs_all``, or what ``rule`` says."""
     scopes = (scope,) if isinstance(scope, str) else scope
-    rule = all_of(*scopes) if needs_all else any_of(*scopes)
+    if rule is None:
+        rule = all_of(*scopes) if needs_all else any_of(*scopes)
     return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events)
 
 
@@ -134,8 +136,13 @@ def paged(
     name: str,
     page: Callable[[Page], Rows[R]],
     render: Callable[[R], object],
+    *,
+    totals: tuple[str, ...] = ("total", "start", "limit", ""),
 ) -> object:
-    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``)."""
+    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``).
+
+    ``totals`` are the members of the second shape in their order, which differs by noun; "" is the list.
+    """
     if "take" in call.query or "from" in call.query:
         limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
         rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))
@@ -145,9 +152,25 @@ def paged(
     start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
-    if boolean(call.query, "include_totals"):
-        return {"total": rows.total, "start": start, "limit": limit, name: items}
-    return items
+    if not boolean(call.query, "include_totals"):
+        return items
+    counts = {"total": rows.total, "start": start, "limit": limit, "length": len(items)}
+    return {member or name: counts[member] if member else items for member in totals}
+
+
+def page_of(items: Sequence[R]) -> Callable[[Page], Rows[R]]:
+    """Pages of a list that lies inside a record."""
+
+    def page(wanted: Page) -> Rows[R]:
+        start = wanted.start if wanted.after is None else wanted.after
+        shown = list(items[start : start + wanted.limit])
+        end = start + len(shown)
+        return Rows(shown, len(items), next=end if end < len(items) else None)
+
+    return page
+
+
+LIST_FIRST = ("", "start", "limit", "total")
 
 
 def _checkpoint(text: str | None) -> int:
