@@ -155,6 +155,7 @@ def test_a_websocket_with_a_good_token_is_served() -> None:
 
 
 PAGES = ["/schema", "/schema/openapi.json", "/schema/openapi.yaml", "/schema/swagger", "/schema/redoc"]
+PAGES += ["/schema/oauth2-redirect.html"]
 
 
 @pytest.mark.parametrize("page", PAGES)

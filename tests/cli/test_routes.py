@@ -33,6 +33,23 @@ def make(public=("/health",)):
 app = make()
 unprotected = Flask(__name__)
 """
+LITESTAR = """
+from litestar import Litestar, get
+from litestar.params import FromPath
+from gatewright import Guard
+from gatewright.litestar import Require, protect
+
+guard = Guard("https://issuer.example/", audience="https://blog-api")
+
+@get("/blogs/{id:int}", guards=[Require(guard)("read:blog")])
+async def blog(id: FromPath[int]) -> None: ...
+
+@get("/health")
+async def health() -> None: ...
+
+app = Litestar([blog, health], openapi_config=None)
+protect(app, guard, public=["/health"])
+"""
 SETTINGS = """
 SECRET_KEY = "not secret"
 ROOT_URLCONF = "urls"
@@ -55,6 +72,7 @@ urlpatterns = [path("api/", include([path("blogs/<int:id>/", blogs), old]))]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "litestar_app.py").write_text(LITESTAR)
     (tmp_path / "broken.py").write_text("raise RuntimeError('as it may')")
     (tmp_path / "guarded.py").write_text(SETTINGS.format(middleware='"gatewright.django.Middleware"'))
     (tmp_path / "forgotten.py").write_text(SETTINGS.format(middleware=""))
@@ -77,8 +95,9 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return ran
 
 
-def test_routes_are_listed_with_rule_and_access(project: Path) -> None:
-    ran = run(project, "routes", "app:app")
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_routes_are_listed_with_rule_and_access(project: Path, app: str) -> None:
+    ran = run(project, "routes", app)
     assert ran.returncode == 0
     assert [line.split() for line in ran.stdout.splitlines()] == [
         ["METHOD", "PATH", "RULE", "ACCESS"],
@@ -161,14 +180,15 @@ def test_django_project_without_the_middleware_is_open_and_fails(project: Path) 
     assert "gatewright.django.Middleware" in ran.stderr
 
 
-def test_document_is_written_and_merged(project: Path) -> None:
-    assert run(project, "openapi", "app:app", "--output", "openapi.json").returncode == 0
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_document_is_written_and_merged(project: Path, app: str) -> None:
+    assert run(project, "openapi", app, "--output", "openapi.json").returncode == 0
     written = json.loads((project / "openapi.json").read_text())
     assert written["paths"]["/blogs/{id}"]["get"]["security"] == [{"oauth2": ["read:blog"]}]
 
     written["paths"]["/blogs/{id}"]["get"] |= {"summary": "Mine", "security": []}
     (project / "openapi.json").write_text(json.dumps(written))
-    merged = json.loads(run(project, "openapi", "app:app", "--merge", "openapi.json").stdout)
+    merged = json.loads(run(project, "openapi", app, "--merge", "openapi.json").stdout)
     assert merged["paths"]["/blogs/{id}"]["get"]["summary"] == "Mine"
     assert merged["paths"]["/blogs/{id}"]["get"]["security"] == [{"oauth2": ["read:blog"]}]
 

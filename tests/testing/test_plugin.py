@@ -60,6 +60,37 @@ def authtest():
     return {}
 """
 
+LITESTAR = """
+from litestar import Controller, Litestar, WebSocket, get, websocket
+from gatewright import Guard
+from gatewright.litestar import Require, protect
+
+guard = Guard("https://issuer.example/", audience="https://blog-api", algorithms=("RS256",))
+require = Require(guard)
+
+@get("/health")
+async def health() -> dict[str, bool]:
+    return {}
+
+class Blogs(Controller):
+    path = "/blogs"
+
+    @get("/", guards=[require("read:blog")])
+    async def blogs(self) -> dict[str, bool]:
+        return {}
+
+@get("/authtest", sync_to_thread=False)
+def authtest() -> dict[str, bool]:
+    return {}
+
+@websocket("/feed", guards=[require("read:blog")])
+async def feed(socket: WebSocket) -> None:
+    await socket.accept()
+
+app = Litestar([health, Blogs, authtest, feed], openapi_config=None)
+protect(app, guard, public=["/health"])
+"""
+
 INI = "[pytest]\ngatewright_app = app:app\ngatewright_public = GET /health\n"
 
 
@@ -72,14 +103,14 @@ def run(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("program", "tests"), [(FASTAPI, 51), (FLASK, 50)])
+@pytest.mark.parametrize(("program", "tests"), [(FASTAPI, 51), (FLASK, 50), (LITESTAR, 51)])
 def test_sound_application_passes(tmp_path: Path, program: str, tests: int) -> None:
     code, said = run(tmp_path, program)
     assert code == 0, said
     assert f"{tests} passed" in said
 
 
-@pytest.mark.parametrize("program", [FASTAPI, FLASK])
+@pytest.mark.parametrize("program", [FASTAPI, FLASK, LITESTAR])
 def test_route_made_public_on_purpose_is_found_by_name(tmp_path: Path, program: str) -> None:
     code, said = run(tmp_path, program.replace('["/health"]', '["/health", "/authtest"]'))
     assert code == 1, said

@@ -24,6 +24,8 @@ WEBSOCKET: Final = "WEBSOCKET"
 
 _ATTRIBUTE: Final = "__gatewright_routes__"
 _DEEPEST_WRAPPING: Final = 32
+# Where middleware keeps the application inside of it; Litestar, the middleware around itself.
+_INNER: Final = ("app", "asgi_handler", "__wrapped__")
 _HEADER: Final = """\
 # Who may enter what. Written by `gatewright routes --lock`; look at each change before it is accepted.
 """
@@ -120,10 +122,9 @@ def discover(app: object) -> Policy:
         tell = getattr(layer, _ATTRIBUTE, None) or _of_its_adapter(layer)
         if tell is not None:
             return cast("Policy", tell())
-        inner = getattr(layer, "app", None) or getattr(layer, "__wrapped__", None)
-        if inner is None:
+        layer = next((inner for name in _INNER if (inner := getattr(layer, name, None)) is not None), None)
+        if layer is None:
             break
-        layer = inner
     raise NotProtectedError(f"nothing protects {app!r}: protect(app, guard) was not called on it")
 
 
