@@ -35,11 +35,11 @@ from litestar.utils import normalize_path
 from litestar.utils.scope.state import ScopeState
 
 from gatewright import asgi
-from gatewright.guard import Denied, Guard, Rule
+from gatewright.guard import Denied, Guard, Rule, openapi
 from gatewright.guard import Request as Asked
 from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, discover
 from gatewright.guard.rules import combine
 
 Judge = Callable[[str, str], bool]
@@ -58,7 +58,7 @@ def protect(
     Litestar's own documentation pages are, unless `public` has them with a `!`. On `optional` paths a
     request without a token enters too, where no rule stands. The token is `request.auth`, also
     `scope["gatewright"]`; None where there is none. The decision, the rules of all layers included, is taken
-    before anything is read of the body.
+    before anything is read of the body. The OpenAPI document says which operations need which scopes.
 
     Raises:
         TypeError, ValueError: `app` is no Litestar application or a pattern in `public` cannot be one.
@@ -69,6 +69,10 @@ def protect(
     placed = _place(app, guard, is_public=is_public, is_optional=PublicPaths(optional))
     # The application itself has slots only; it is looked into from its `asgi_handler` on.
     attach(placed, guard, lambda: _found(app, guard), is_public)
+    if app.openapi_config is not None:
+        _document(app)
+        # Litestar makes the document anew where routes have come after `protect`.
+        app.on_startup.append(functools.partial(_document, app))
     return Require(guard)
 
 
@@ -249,6 +253,27 @@ def _documentation(app: Litestar) -> Iterator[str]:
                 yield f"GET {normalize_path(f'{stem}/{path}')}"
             if isinstance(plugin, SwaggerRenderPlugin):
                 yield f"GET {stem}/oauth2-redirect.html"
+
+
+def _document(app: Litestar) -> None:
+    """Let Litestar's OpenAPI document say what the guard asks for."""
+    try:
+        document = app.openapi_schema
+    except Exception:
+        # Whoever asks for the document will be told.
+        logger.debug("the OpenAPI document could not be made", exc_info=True)
+        return
+    if "to_schema" in vars(document):
+        return
+    generate = document.to_schema
+
+    def described() -> dict[str, Any]:
+        schema = generate()
+        policy = discover(app)
+        openapi.amend(schema, policy.guard, policy.routes)
+        return schema
+
+    document.to_schema = described  # type: ignore[method-assign]  # the document has no other place for it
 
 
 def _render(_: Request[Any, Any, Any], refused: Exception) -> Response[bytes]:

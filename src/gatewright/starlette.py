@@ -76,8 +76,8 @@ def place(
     optional: Iterable[str],
     rule_for: "RouteRules",
     pages: Iterable[str] = (),
-) -> Callable[[Scope], bool]:
-    """Put `guard` outside of all middleware that `app` has by now; gives the judge of what is public.
+) -> None:
+    """Put `guard` outside of all middleware that `app` has by now.
 
     `pages` are the framework's own, public too unless `public` closes them.
     """
@@ -86,7 +86,6 @@ def place(
         Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)
     )
     attach(app, guard, rule_for.found, is_public.paths)
-    return is_public
 
 
 class Require:

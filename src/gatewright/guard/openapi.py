@@ -4,7 +4,7 @@ Plain JSON values of OpenAPI 3.1; nothing here knows a framework.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gatewright.guard.decision import Guard
@@ -51,6 +51,22 @@ def describe_components(components: Document, guard: Guard, scopes: Iterable[str
         "required": ["error", "error_description"],
         "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
     }
+
+
+def amend(document: Document, guard: Guard, routes: Sequence[Route]) -> None:
+    """Say in a framework's own document, in place, which operations need a token and how they refuse."""
+    paths = document.get("paths") or {}
+    told = {(route.method, route.path) for route in routes}
+    described = []
+    for route in routes:
+        # HEAD is in the list only where something else is asked for it than for GET.
+        shares = route.method == "GET" and ("HEAD", route.path) not in told
+        for method in (route.method, "HEAD") if shares else (route.method,):
+            operation = paths.get(route.path, {}).get(method.lower())
+            if operation is not None and not route.needs_no_token:
+                describe(operation, route.rule)
+                described.append(route)
+    describe_components(document.setdefault("components", {}), guard, scopes_of(described))
 
 
 def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | None = None) -> Document:
