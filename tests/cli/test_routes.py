@@ -50,6 +50,21 @@ async def health() -> None: ...
 app = Litestar([blog, health], openapi_config=None)
 protect(app, guard, public=["/health"])
 """
+MCP = """
+from mcp.server.mcpserver import MCPServer
+from gatewright import Guard
+from gatewright.mcp import protect
+
+URL = "https://files.example/mcp"
+server = MCPServer("files")
+require = protect(server, Guard("https://issuer.example/", audience=URL), url=URL)
+
+@server.tool(name="write it")
+@require("files:write")
+def write() -> str: return ""
+
+app = require.in_front_of(server.streamable_http_app())
+"""
 SETTINGS = """
 SECRET_KEY = "not secret"
 ROOT_URLCONF = "urls"
@@ -73,6 +88,7 @@ urlpatterns = [path("api/", include([path("blogs/<int:id>/", blogs), old]))]
 def project(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "litestar_app.py").write_text(LITESTAR)
+    (tmp_path / "files.py").write_text(MCP)
     (tmp_path / "broken.py").write_text("raise RuntimeError('as it may')")
     (tmp_path / "guarded.py").write_text(SETTINGS.format(middleware='"gatewright.django.Middleware"'))
     (tmp_path / "forgotten.py").write_text(SETTINGS.format(middleware=""))
@@ -130,6 +146,18 @@ def test_locked_routes_pass_until_one_differs(project: Path) -> None:
         ["+", "GET", "/blogs/{id}", 'all_of("admin")'],
     ]
     assert "--lock" in ran.stderr
+
+
+def test_tools_of_an_mcp_server_are_locked_by_name(project: Path) -> None:
+    assert run(project, "routes", "files:app", "--lock", "routes.lock").returncode == 0
+    assert (
+        'TOOL    /mcp#write%20it                 all_of("files:write")'
+        in (project / "routes.lock").read_text()
+    )
+    assert run(project, "routes", "files:app", "--check", "routes.lock").returncode == 0
+    (project / "files.py").write_text(MCP.replace("files:write", "files:all"))
+    ran = run(project, "routes", "files:app", "--check", "routes.lock")
+    assert (ran.returncode, ran.stdout.count("TOOL")) == (1, 2)
 
 
 def test_new_public_route_fails_the_check_and_is_counted(project: Path) -> None:

@@ -91,6 +91,46 @@ app = Litestar([health, Blogs, authtest, feed], openapi_config=None)
 protect(app, guard, public=["/health"])
 """
 
+MCP = """
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.resources import TextResource
+from starlette.responses import JSONResponse
+from gatewright import Guard
+from gatewright.mcp import protect
+
+URL = "https://files.example/mcp"
+guard = Guard("https://issuer.example/", audience=URL, algorithms=("RS256",))
+server = MCPServer("files")
+require = protect(server, guard, url=URL, rules={"/mcp": "files:use"}, public=["/health"])
+
+@server.tool()
+def authtest() -> str:
+    return ""
+
+@server.tool()
+@require("files:write")
+async def write(path: str, text: str) -> str:
+    return ""
+
+@server.resource("files://{name}{?page}")
+@require("files:read")
+def read(name: str, page: int = 1) -> str:
+    return ""
+
+server.add_resource(require("files:read")(TextResource(uri="text://static", name="static", text="")))
+
+@server.prompt()
+@require("files:read")
+def summary() -> str:
+    return ""
+
+@server.custom_route("/health", methods=["GET"])
+async def health(request):
+    return JSONResponse({})
+
+app = require.in_front_of(server.streamable_http_app())
+"""
+
 INI = "[pytest]\ngatewright_app = app:app\ngatewright_public = GET /health\n"
 
 
@@ -103,7 +143,7 @@ def run(folder: Path, program: str, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("program", "tests"), [(FASTAPI, 51), (FLASK, 50), (LITESTAR, 51)])
+@pytest.mark.parametrize(("program", "tests"), [(FASTAPI, 51), (FLASK, 50), (LITESTAR, 51), (MCP, 107)])
 def test_sound_application_passes(tmp_path: Path, program: str, tests: int) -> None:
     code, said = run(tmp_path, program)
     assert code == 0, said

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gatewright.guard.decision import Guard
-from gatewright.guard.routes import ANY, WEBSOCKET, Route, scopes_of
+from gatewright.guard.routes import ANY, MESSAGES, WEBSOCKET, Route, scopes_of
 from gatewright.guard.rules import Rule, alternatives
 
 Document = dict[str, Any]
@@ -94,7 +94,7 @@ def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | Non
 
 def _has_a_place(route: Route) -> bool:
     is_one_path = not route.path.endswith("/*")
-    return is_one_path and route.method != WEBSOCKET and route.access != "documentation"
+    return is_one_path and route.method not in {WEBSOCKET, *MESSAGES} and route.access != "documentation"
 
 
 def _write_route(paths: Document, route: Route) -> None:

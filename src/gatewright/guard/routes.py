@@ -22,6 +22,9 @@ ANY: Final = "*"
 WEBSOCKET: Final = "WEBSOCKET"
 """The method of a route for handshakes, which patterns take for a GET."""
 
+MESSAGES: Final = frozenset({"TOOL", "RESOURCE", "PROMPT"})
+"""The methods of what an MCP server's messages name, `/mcp#name`; patterns take them for a POST to `/mcp`."""
+
 _ATTRIBUTE: Final = "__gatewright_routes__"
 _DEEPEST_WRAPPING: Final = 32
 # Where middleware keeps the application inside of it; Litestar, the middleware around itself.
@@ -70,13 +73,15 @@ class Policy:
 class Found:
     """A route as an adapter finds it: the methods, and the rule for each of them.
 
-    `methods` may hold HEAD and `*`; `rule_for` is called once for each method that is listed.
+    `methods` may hold HEAD and `*`; `rule_for` is called once for each method that is listed. `access` is
+    for what patterns do not decide about.
     """
 
     path: str
     methods: Iterable[str]
     rule_for: Callable[[str], Rule | None]
     endpoint: object = None
+    access: Access | None = None
 
 
 class NotProtectedError(LookupError):
@@ -103,9 +108,9 @@ def attach_patterns(app: object, guard: Guard, required: PatternRules, public: P
         return lambda method: required(method, path)[0]
 
     def found() -> Iterator[Found]:
-        for method, path in (_method_and_path(text) for text, _ in required.stated):
+        for method, path in (method_and_path(text) for text, _ in required.stated):
             yield Found(path, [method], rule_at(path))
-        if (ANY, "/*") not in {_method_and_path(text) for text, _ in required.stated}:
+        if (ANY, "/*") not in {method_and_path(text) for text, _ in required.stated}:
             yield Found("/*", [ANY], lambda _: None)
 
     attach(app, guard, found, public)
@@ -142,7 +147,7 @@ def listed(found: Iterable[Found], public: PublicPaths, *, is_protected: bool = 
     given: dict[Route, None] = {}
     for one in found:
         for method in one.methods:
-            access = _access(method, one.path, public) if is_protected else "open"
+            access = (one.access or _access(method, one.path, public)) if is_protected else "open"
             rule = one.rule_for(method) if access == "guarded" else None
             given[Route(method, one.path, rule, access, _name_of(one.endpoint))] = None
     if is_protected:
@@ -278,18 +283,31 @@ def assert_guarded(app: object, public: Iterable[str] = ()) -> None:
         raise AssertionError("not guarded as it is said to be:\n" + "\n".join(f"  {line}" for line in faults))
 
 
+def method_and_path(pattern: str) -> tuple[str, str]:
+    """What stands in a pattern; the method is `*` where there is none."""
+    *methods, path = pattern.split()
+    return methods[0] if methods else ANY, path
+
+
+def requested(method: str, path: str) -> tuple[str, str]:
+    """The method and path of the request that a route takes, as patterns look at them."""
+    if method in MESSAGES:
+        return "POST", path.partition("#")[0]
+    return "GET" if method == WEBSOCKET else method, path
+
+
 def _access(method: str, path: str, public: PublicPaths) -> Access:
-    asked = "GET" if method == WEBSOCKET else method
-    if not public(asked, path):
+    asked = requested(method, path)
+    if not public(*asked):
         return "guarded"
     opened = (text for text in public.patterns if not text.startswith("!"))
-    is_said = any(Pattern.parse(text).fits(asked, path) for text in opened)
+    is_said = any(Pattern.parse(text).fits(*asked) for text in opened)
     return "public" if is_said else "documentation"
 
 
 def _public_by_themselves(routes: Sequence[Route], public: PublicPaths) -> Iterator[Route]:
     for text in public.patterns:
-        method, path = _method_and_path(text)
+        method, path = method_and_path(text)
         is_a_route = any(route.access == "public" and _names(text, route) for route in routes)
         if not text.startswith("!") and not is_a_route:
             yield Route(method, path, None, "public")
@@ -298,14 +316,9 @@ def _public_by_themselves(routes: Sequence[Route], public: PublicPaths) -> Itera
 def _names(text: str, route: Route) -> bool:
     if text.startswith("!"):
         return False
-    if _method_and_path(text) == (route.method, route.path):
+    if method_and_path(text) == (route.method, route.path):
         return True
-    return Pattern.parse(text).fits("GET" if route.method == WEBSOCKET else route.method, route.path)
-
-
-def _method_and_path(text: str) -> tuple[str, str]:
-    *methods, path = text.split()
-    return methods[0] if methods else ANY, path
+    return Pattern.parse(text).fits(*requested(route.method, route.path))
 
 
 def _place(entry: Entry) -> tuple[str, str, str]:
