@@ -333,7 +333,7 @@ def _policy() -> Policy:
     known = configured()
     middleware = (import_string(name) for name in settings.MIDDLEWARE)
     is_protected = any(inspect.isclass(each) and issubclass(each, Middleware) for each in middleware)
-    routes = listed(found(), known.is_public, is_protected=is_protected)
+    routes = listed(found(), known.is_public, is_protected=is_protected, is_enforced=known.guard.enforce)
     return Policy(known.guard, tuple(routes))
 
 

@@ -138,6 +138,21 @@ def test_a_plain_application_tells_its_patterns_and_that_the_rest_needs_a_token(
     )
 
 
+@pytest.mark.parametrize("build", [doors.fastapi_plain, doors_flask.flask_sync, doors_litestar.functions])
+def test_routes_of_a_guard_that_only_reports_are_not_said_to_be_guarded(
+    build: Callable[[Guard, list[str]], Any],
+) -> None:
+    app = build(guard(enforce=False), [])
+    listed = {route.path: route for route in routes(app) if route.access != "documentation"}
+    assert {listed.pop("/health").access, *(route.access for route in listed.values())} == {
+        "public",
+        "report-only",
+    }
+    assert listed["/both"].rule == doors.RULES["GET /both"]
+    with pytest.raises(AssertionError, match="GET /both is report-only"):
+        assert_guarded(app, public=["/health"])
+
+
 def test_the_guard_is_told_with_the_routes() -> None:
     used = guard()
     assert discover(doors.fastapi_plain(used, [])).guard is used
@@ -225,6 +240,13 @@ def test_django_behind_protect_is_guarded_without_the_middleware_and_open_withou
             ("GET", "/blogs", "any valid token")
         ]
         assert told(routes(ASGIHandler())) == [("GET", "/blogs", "open")]
+
+
+def test_django_whose_guard_only_reports_says_so() -> None:
+    urls = doors_django.urls({"/blogs": doors_django.functions("/blogs", {"GET": None}, [])})
+    with override_settings(GATEWRIGHT={"guard": guard(enforce=False)}, ROOT_URLCONF=urls):
+        for app in (WSGIHandler(), gatewright.django.protect(ASGIHandler())):
+            assert told(routes(app)) == [("GET", "/blogs", "report-only any valid token")]
 
 
 def test_litestar_mounts_files_and_sockets_are_told(tmp_path: Path) -> None:

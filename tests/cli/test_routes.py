@@ -160,6 +160,32 @@ def test_tools_of_an_mcp_server_are_locked_by_name(project: Path) -> None:
     assert (ran.returncode, ran.stdout.count("TOOL")) == (1, 2)
 
 
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_guard_that_only_reports_is_told_and_fails(project: Path, app: str) -> None:
+    run(project, "routes", app, "--lock", "routes.lock")
+    file = project / f"{app.partition(':')[0]}.py"
+    file.write_text(
+        file.read_text().replace('audience="https://blog-api"', 'audience="https://blog-api", enforce=False')
+    )
+    ran = run(project, "routes", app)
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[1].split() == [
+        "GET", "/blogs/{id}", 'all_of("read:blog")', "report-only"
+    ]  # fmt: skip
+    assert "only reports: strangers may enter 1 " in ran.stderr
+    assert json.loads(run(project, "routes", app, "--json").stdout)[0] | {"endpoint": ""} == {
+        "method": "GET",
+        "path": "/blogs/{id}",
+        "rule": 'all_of("read:blog")',
+        "access": "report-only",
+        "endpoint": "",
+    }
+    checked = run(project, "routes", app, "--check", "routes.lock")
+    assert (checked.returncode, "1 of them need no token" in checked.stderr) == (1, True)
+    assert run(project, "routes", app, "--lock", "routes.lock").returncode == 1
+    assert run(project, "routes", app, "--check", "routes.lock").returncode == 0
+
+
 def test_new_public_route_fails_the_check_and_is_counted(project: Path) -> None:
     run(project, "routes", "app:app", "--lock", "routes.lock")
     (project / "app.py").write_text(APP.replace('"/health",', '"/health", "/blogs/{id}"'))

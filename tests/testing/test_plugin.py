@@ -159,6 +159,13 @@ def test_route_made_public_on_purpose_is_found_by_name(tmp_path: Path, program: 
     assert "GET /blogs x" not in said
 
 
+def test_guard_that_only_reports_is_found(tmp_path: Path) -> None:
+    code, said = run(tmp_path, FLASK.replace('("RS256",))', '("RS256",), enforce=False)'))
+    assert code == 1, said
+    assert "GET /blogs needs no token and is not declared" in said
+    assert "GET /blogs x no token: the endpoint app.blogs ran" in said
+
+
 def test_route_declared_public_and_guarded_is_told(tmp_path: Path) -> None:
     code, said = run(tmp_path, FASTAPI.replace('["/health"]', "[]"), "-k", "public")
     assert code == 1, said

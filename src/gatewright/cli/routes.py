@@ -7,7 +7,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -44,7 +45,8 @@ def routes(
 ) -> int:
     """List the routes of an application: method, path, rule, guarded or public.
 
-    Exit code 1 when --check finds a difference, or when nothing protects the application or a route of it.
+    Exit code 1 when --check finds a difference, or when nothing protects the application or a route of it, or
+    when its guard only reports.
     """
     if lock is not None and check is not None:
         raise misuse("--lock writes the file, --check compares with it: one at a time.")
@@ -58,12 +60,7 @@ def routes(
         write_json([_record(route) for route in policy.routes])
     else:
         table(["METHOD", "PATH", "RULE", "ACCESS"], [_row(route) for route in policy.routes])
-    unprotected = [route for route in policy.routes if route.access == "open"]
-    if unprotected:
-        raise Failure(
-            f"Nothing protects {len(unprotected)} of the routes.",
-            "In Django: put gatewright.django.Middleware into MIDDLEWARE.",
-        )
+    _refuse_open(policy.routes)
     return ExitCode.FINE
 
 
@@ -86,6 +83,21 @@ def openapi(
         return
     _write_file(output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     say(f"Wrote {len(document['paths'])} paths to {output}.")
+
+
+def _refuse_open(routes: Iterable[listing.Route]) -> None:
+    """Fail where strangers may enter though nobody said so."""
+    counted = Counter(route.access for route in routes)
+    if counted["open"]:
+        raise Failure(
+            f"Nothing protects {counted['open']} of the routes.",
+            "In Django: put gatewright.django.Middleware into MIDDLEWARE.",
+        )
+    if counted["report-only"]:
+        raise Failure(
+            f"The guard only reports: strangers may enter {counted['report-only']} of the routes.",
+            "When its reports are clean, take enforce=False away.",
+        )
 
 
 def _policy(target: str, *, django: str | None, factory: bool) -> Policy:
@@ -185,7 +197,7 @@ def _show(found: Drift) -> None:
 
 
 def _row(route: listing.Route) -> list[str]:
-    rule = "-" if route.needs_no_token else route.allowed
+    rule = route.asked if route.asks_for_token else "-"
     return [route.method, route.path, rule, route.access]
 
 

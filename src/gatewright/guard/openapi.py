@@ -63,7 +63,7 @@ def amend(document: Document, guard: Guard, routes: Sequence[Route]) -> None:
         shares = route.method == "GET" and ("HEAD", route.path) not in told
         for method in (route.method, "HEAD") if shares else (route.method,):
             operation = paths.get(route.path, {}).get(method.lower())
-            if operation is not None and not route.needs_no_token:
+            if operation is not None and route.asks_for_token:
                 describe(operation, route.rule)
                 described.append(route)
     describe_components(document.setdefault("components", {}), guard, scopes_of(described))
@@ -108,7 +108,7 @@ def _write_route(paths: Document, route: Route) -> None:
         operation = item[name] = dict(item.get(name) or _operation(name, path))
         operation["responses"] = dict(operation.get("responses") or {})
         operation["security"] = []
-        if not route.needs_no_token:
+        if route.asks_for_token:
             describe(operation, route.rule)
 
 

@@ -14,7 +14,7 @@ from gatewright.guard.decision import Guard
 from gatewright.guard.patterns import Pattern, PatternRules, PublicPaths
 from gatewright.guard.rules import Rule, alternatives
 
-Access: TypeAlias = Literal["guarded", "public", "documentation", "open"]
+Access: TypeAlias = Literal["guarded", "report-only", "public", "documentation", "open"]
 
 ANY: Final = "*"
 """The method of a route that takes all of them."""
@@ -38,8 +38,9 @@ _HEADER: Final = """\
 class Route:
     """One method of one path, `/blogs/{id}`; the rule is None where any valid token will do.
 
-    `access` is `guarded`, `public` (a pattern says so), `documentation` (a page of the framework's own,
-    public too) or `open` (nothing protects it). `endpoint` names what serves it, "" where none is known.
+    `access` is `guarded`, `report-only` (its guard tells what it would refuse, and lets it in), `public` (a
+    pattern says so), `documentation` (a page of the framework's own, public too) or `open` (nothing protects
+    it). `endpoint` names what serves it, "" where none is known.
     """
 
     method: str
@@ -51,9 +52,18 @@ class Route:
     @property
     def allowed(self) -> str:
         """Who may enter, as it stands in the file: the rule, `any valid token`, or the kind of access."""
-        if self.access != "guarded":
-            return self.access
+        words = [] if self.access == "guarded" else [self.access]
+        return " ".join([*words, self.asked] if self.asks_for_token else words)
+
+    @property
+    def asked(self) -> str:
+        """What a token must meet, in words."""
         return "any valid token" if self.rule is None else repr(self.rule)
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether a guard looks at the token, be it only to report what it would refuse."""
+        return self.access in ("guarded", "report-only")
 
     @property
     def needs_no_token(self) -> bool:
@@ -95,7 +105,7 @@ def attach(app: object, guard: Guard, found: Callable[[], Iterable[Found]], publ
     """
 
     def tell() -> Policy:
-        return Policy(guard, tuple(listed(found(), public)))
+        return Policy(guard, tuple(listed(found(), public, is_enforced=guard.enforce)))
 
     # Not setattr: aiohttp warns of attributes that are not its own.
     vars(app)[_ATTRIBUTE] = tell
@@ -142,13 +152,17 @@ def routes(app: object) -> list[Route]:
     return list(discover(app).routes)
 
 
-def listed(found: Iterable[Found], public: PublicPaths, *, is_protected: bool = True) -> list[Route]:
+def listed(
+    found: Iterable[Found], public: PublicPaths, *, is_protected: bool = True, is_enforced: bool = True
+) -> list[Route]:
     """The routes by path and method, what patterns make public said of each."""
     given: dict[Route, None] = {}
     for one in found:
         for method in one.methods:
             access = (one.access or _access(method, one.path, public)) if is_protected else "open"
             rule = one.rule_for(method) if access == "guarded" else None
+            if access == "guarded" and not is_enforced:
+                access = "report-only"
             given[Route(method, one.path, rule, access, _name_of(one.endpoint))] = None
     if is_protected:
         given |= dict.fromkeys(_public_by_themselves([*given], public))
@@ -181,7 +195,7 @@ class Entry:
     @property
     def is_guarded(self) -> bool:
         """Whether a token is needed."""
-        return self.allowed not in ("public", "documentation", "open")
+        return self.allowed.partition(" ")[0] not in ("report-only", "public", "documentation", "open")
 
     def __str__(self) -> str:
         # Fixed widths: a new long path must not move all other lines of the diff.
@@ -244,7 +258,7 @@ def drift(locked: Iterable[Entry], routes: Iterable[Route]) -> Drift:
 
 
 def unguarded(app: object, public: Iterable[str] = ()) -> list[Route]:
-    """The routes that strangers may enter and no pattern in `public` names.
+    """The routes that strangers may enter and no pattern in `public` names, those of a report-only guard too.
 
     The framework's own documentation pages are not among them.
 
@@ -256,7 +270,8 @@ def unguarded(app: object, public: Iterable[str] = ()) -> list[Route]:
     return [
         route
         for route in routes(app)
-        if route.access in ("public", "open") and not any(_names(text, route) for text in patterns)
+        if route.access in ("public", "open", "report-only")
+        and not any(_names(text, route) for text in patterns)
     ]
 
 
@@ -264,8 +279,8 @@ def assert_guarded(app: object, public: Iterable[str] = ()) -> None:
     """Fail unless exactly what `public` names can be entered without a token.
 
     Raises:
-        AssertionError: nothing protects the application; a route is public or open and no pattern names
-            it; or a pattern names nothing that is public. All of it is told at once.
+        AssertionError: nothing protects the application; a route is public, open or guarded by report only
+            and no pattern names it; or a pattern names nothing that is public. All of it is told at once.
         TypeError, ValueError: as `unguarded`.
     """
     patterns = PublicPaths(public).patterns
