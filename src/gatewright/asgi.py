@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard import patterns as patterns_of_paths
 from gatewright.guard.patterns import PatternRules
-from gatewright.guard.routes import attach_patterns
+from gatewright.guard.routes import attach_patterns, ensure_unprotected
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -44,7 +44,9 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern or a rule cannot be one.
+        RuntimeError: `app` is protected already.
     """
+    ensure_unprotected(app)
     required = PatternRules(rules)
 
     def rule_for(scope: Scope) -> Rule | None:

@@ -34,7 +34,7 @@ from gatewright.asgi import App, Guarded, Scope
 from gatewright.django_views import MARK, Requirement, found, requirement_of, rule_at, rule_in
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import Policy, attach, listed
+from gatewright.guard.routes import Policy, attach, ensure_unprotected, listed
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -100,7 +100,9 @@ def protect(application: App) -> App:
 
     Raises:
         TypeError, ValueError, ImportError: the setting GATEWRIGHT cannot be right.
+        RuntimeError: the application is protected already.
     """
+    ensure_unprotected(application)
     known = configured()
 
     def rule_for(scope: Scope) -> Rule | None:

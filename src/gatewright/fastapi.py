@@ -51,7 +51,7 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
-        RuntimeError: the application has started already.
+        RuntimeError: the application is protected or has started already.
     """
     rule_for = RouteRules(app, marks=_rules_of, routes=_Routes())
     place(app, guard, public=public, optional=optional, pages=_documentation(app), rule_for=rule_for)

@@ -39,7 +39,7 @@ from gatewright.guard import Denied, Guard, Rule, openapi
 from gatewright.guard import Request as Asked
 from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, discover
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, discover, ensure_unprotected
 from gatewright.guard.rules import combine
 
 Judge = Callable[[str, str], bool]
@@ -62,9 +62,11 @@ def protect(
 
     Raises:
         TypeError, ValueError: `app` is no Litestar application or a pattern in `public` cannot be one.
+        RuntimeError: it is protected already.
     """
     if not isinstance(app, Litestar):
         raise TypeError(f"a Litestar application can be protected, not {app!r}")
+    ensure_unprotected(app)
     is_public = PublicPaths(public, _documentation(app))
     placed = _place(app, guard, is_public=is_public, is_optional=PublicPaths(optional))
     # The application itself has slots only; it is looked into from its `asgi_handler` on.

@@ -49,7 +49,7 @@ from gatewright.asgi import (
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
 from gatewright.guard.admission import GUARD, aadmit
 from gatewright.guard.patterns import PatternRules
-from gatewright.guard.routes import attach
+from gatewright.guard.routes import AlreadyProtectedError, attach, ensure_unprotected
 from gatewright.guard.rules import alternatives, combine
 from gatewright.mcp_routes import found as routes_found
 from gatewright.mcp_rules import MARK, calls_in, read_through, rules_for
@@ -100,6 +100,7 @@ def protect(
     Raises:
         TypeError, ValueError: a pattern or rule cannot be one; `url` is no https URL without query and
             fragment (http on the loopback), or no audience of `guard`.
+        RuntimeError: `server` is protected already.
     """
     if not isinstance(server, MCPServer):
         raise TypeError(
@@ -107,6 +108,8 @@ def protect(
             " A low-level Server is guarded as a whole, by gatewright.asgi.protect around its"
             " streamable_http_app()"
         )
+    if any(isinstance(getattr(each, "__self__", None), Require) for each in server.middleware):
+        raise AlreadyProtectedError(server)
     _check_url(url, guard)
     require = Require(server, guard, url=url, rules=rules or {}, public=public, name=name)
     server.middleware.insert(0, require.refuse_unguarded)
@@ -161,7 +164,12 @@ class Require:
         return decorate
 
     def in_front_of(self, app: App) -> App:
-        """`app` behind the guard: `server.streamable_http_app()`, `server.sse_app()`, or what mounts it."""
+        """`app` behind the guard: `server.streamable_http_app()`, `server.sse_app()`, or what mounts it.
+
+        Raises:
+            RuntimeError: `app` is protected already.
+        """
+        ensure_unprotected(app)
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":

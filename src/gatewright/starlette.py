@@ -39,7 +39,7 @@ from gatewright.asgi import (
     answer,
 )
 from gatewright.guard import Denied, Guard, Rule
-from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, ensure_unprotected
 from gatewright.guard.rules import combine
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
-        RuntimeError: the application has started already.
+        RuntimeError: the application is protected or has started already.
     """
     place(app, guard, public=public, optional=optional, rule_for=RouteRules(app, marks=Marks(guard)))
     return Require(guard)
@@ -81,6 +81,7 @@ def place(
 
     `pages` are the framework's own, public too unless `public` closes them.
     """
+    ensure_unprotected(app)
     is_public = PublicPaths(public, pages)
     app.add_middleware(
         Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)

@@ -8,7 +8,7 @@ is imported here to find out.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from gatewright.guard.decision import Guard
 from gatewright.guard.patterns import Pattern, PatternRules, PublicPaths
@@ -98,6 +98,27 @@ class NotProtectedError(LookupError):
     """The application says nothing of its routes: no `protect` was called on it."""
 
 
+class AlreadyProtectedError(RuntimeError):
+    """A second `protect` of an application: it would have to pass both guards, and one of them be listed."""
+
+    def __init__(self, app: object) -> None:
+        super().__init__(
+            f"{app!r} is protected already, and one guard decides. Give that guard every issuer and audience;"
+            " routes get their rules from what the first protect gave. In tests let it trust a TokenIssuer of"
+            " gatewright.testing, by issuer.trusted_by(guard), or have a function make the application anew"
+        )
+
+
+def ensure_unprotected(app: object) -> None:
+    """Make sure that no `protect` was called on `app`, nor on what it wraps as middleware.
+
+    Raises:
+        AlreadyProtectedError: one was.
+    """
+    if any(hasattr(layer, _ATTRIBUTE) for layer in _layers(app)):
+        raise AlreadyProtectedError(app)
+
+
 def attach(app: object, guard: Guard, found: Callable[[], Iterable[Found]], public: PublicPaths) -> None:
     """Let `app` tell its routes, which `found` finds whenever it is asked.
 
@@ -132,14 +153,10 @@ def discover(app: object) -> Policy:
     Raises:
         NotProtectedError: nothing protects it.
     """
-    layer: Any = app
-    for _ in range(_DEEPEST_WRAPPING):
+    for layer in _layers(app):
         tell = getattr(layer, _ATTRIBUTE, None) or _of_its_adapter(layer)
         if tell is not None:
             return cast("Policy", tell())
-        layer = next((inner for name in _INNER if (inner := getattr(layer, name, None)) is not None), None)
-        if layer is None:
-            break
     raise NotProtectedError(f"nothing protects {app!r}: protect(app, guard) was not called on it")
 
 
@@ -338,6 +355,16 @@ def _names(text: str, route: Route) -> bool:
 
 def _place(entry: Entry) -> tuple[str, str, str]:
     return entry.path, entry.method, entry.allowed
+
+
+def _layers(app: object) -> Iterator[object]:
+    """The application and what it wraps, from outside in."""
+    layer: object = app
+    for _ in range(_DEEPEST_WRAPPING):
+        yield layer
+        layer = next((inner for name in _INNER if (inner := getattr(layer, name, None)) is not None), None)
+        if layer is None:
+            return
 
 
 def _name_of(endpoint: object) -> str:
