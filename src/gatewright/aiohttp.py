@@ -71,7 +71,7 @@ def protect(
 
     # The first of the list is the outermost: no other sees, or swallows, what the guard refuses.
     app.middlewares.insert(0, admit_first)
-    attach(app, guard, lambda: _found(app, guard), is_public)
+    attach(app, guard, lambda: _found(app, guard), is_public, is_optional)
     return Require(guard)
 
 

@@ -55,15 +55,9 @@ def protect(
             scope["path_params"] = {**path_params, **scope.get("path_params", {})}
         return rule
 
-    is_public = PublicPaths(public)
-    guarded = Guarded(
-        app,
-        guard=guard,
-        is_public=is_public,
-        rule_for=rule_for,
-        is_optional=PublicPaths(optional),
-    )
-    attach_patterns(guarded, guard, required, is_public.paths)
+    is_public, is_optional = PublicPaths(public), PublicPaths(optional)
+    guarded = Guarded(app, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=is_optional)
+    attach_patterns(guarded, guard, required, is_public.paths, is_optional.paths)
     return guarded
 
 

@@ -118,7 +118,7 @@ def protect(application: App) -> App:
         rule_for=rule_for,
         is_optional=lambda scope: known.is_optional(*_asked(scope)),
     )
-    attach(guarded, known.guard, found, known.is_public)
+    attach(guarded, known.guard, found, known.is_public, known.is_optional)
     return guarded
 
 
@@ -335,7 +335,13 @@ def _policy() -> Policy:
     known = configured()
     middleware = (import_string(name) for name in settings.MIDDLEWARE)
     is_protected = any(inspect.isclass(each) and issubclass(each, Middleware) for each in middleware)
-    routes = listed(found(), known.is_public, is_protected=is_protected, is_enforced=known.guard.enforce)
+    routes = listed(
+        found(),
+        known.is_public,
+        known.is_optional,
+        is_protected=is_protected,
+        is_enforced=known.guard.enforce,
+    )
     return Policy(known.guard, tuple(routes))
 
 

@@ -96,7 +96,7 @@ def protect(
     # Rather than `before_request`, whose functions come after all URL preprocessors.
     app.preprocess_request = decide_first  # type: ignore[method-assign] # a method to be overridden
     app.handle_exception = decide_yet  # type: ignore[method-assign] # the same
-    attach(app, guard, lambda: _found(app, guard), is_public)
+    attach(app, guard, lambda: _found(app, guard), is_public, is_optional)
     return Require(guard)
 
 

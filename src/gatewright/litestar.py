@@ -67,10 +67,10 @@ def protect(
     if not isinstance(app, Litestar):
         raise TypeError(f"a Litestar application can be protected, not {app!r}")
     ensure_unprotected(app)
-    is_public = PublicPaths(public, _documentation(app))
-    placed = _place(app, guard, is_public=is_public, is_optional=PublicPaths(optional))
+    is_public, is_optional = PublicPaths(public, _documentation(app)), PublicPaths(optional)
+    placed = _place(app, guard, is_public=is_public, is_optional=is_optional)
     # The application itself has slots only; it is looked into from its `asgi_handler` on.
-    attach(placed, guard, lambda: _found(app, guard), is_public)
+    attach(placed, guard, lambda: _found(app, guard), is_public, is_optional)
     if app.openapi_config is not None:
         _document(app)
         # Litestar makes the document anew where routes have come after `protect`.

@@ -83,10 +83,9 @@ def place(
     """
     ensure_unprotected(app)
     is_public = PublicPaths(public, pages)
-    app.add_middleware(
-        Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)
-    )
-    attach(app, guard, rule_for.found, is_public.paths)
+    is_optional = PublicPaths(optional)
+    app.add_middleware(Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=is_optional)
+    attach(app, guard, rule_for.found, is_public.paths, is_optional.paths)
 
 
 class Require:

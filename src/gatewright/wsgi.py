@@ -51,7 +51,7 @@ def protect(
                 return answer(refusal, environ, start_response)
         return app(environ, start_response)
 
-    attach_patterns(guarded, guard, rule_for, is_public)
+    attach_patterns(guarded, guard, rule_for, is_public, is_optional)
     return guarded
 
 

@@ -12,22 +12,19 @@ import pytest
 from gatewright import all_of, any_of, claim
 from gatewright.asgi import protect
 from gatewright.guard import openapi
+from gatewright.guard.lock_file import Entry, drift, parse, write
 from gatewright.guard.patterns import PublicPaths
 from gatewright.guard.routes import (
-    Entry,
     Found,
     NotProtectedError,
     Route,
     assert_guarded,
     attach,
     discover,
-    drift,
     listed,
-    parse,
     routes,
     scopes_of,
     unguarded,
-    write,
 )
 from gatewright.guard.rules import Rule
 from tests.guard.issuing import guard

@@ -16,9 +16,11 @@ from cyclopts import Parameter
 
 from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.output import say, table, write, write_json
+from gatewright.guard import lock_file
 from gatewright.guard import openapi as documents
 from gatewright.guard import routes as listing
-from gatewright.guard.routes import Drift, NotProtectedError, Policy
+from gatewright.guard.lock_file import Drift
+from gatewright.guard.routes import NotProtectedError, Policy
 
 _DJANGO_HANDLER = "django.core.wsgi:get_wsgi_application"
 
@@ -52,7 +54,7 @@ def routes(
         raise misuse("--lock writes the file, --check compares with it: one at a time.")
     policy = _policy(target, django=django, factory=factory)
     if lock is not None:
-        _write_file(lock, listing.write(policy.routes))
+        _write_file(lock, lock_file.write(policy.routes))
         say(f"Wrote {len(policy.routes)} routes to {lock}.")
     elif check is not None:
         return _checked(check, policy, as_json=json_)
@@ -161,10 +163,10 @@ def _run(made: Callable[[], object], fault: str) -> object:
 
 def _checked(file: Path, policy: Policy, *, as_json: bool) -> int:
     try:
-        locked = listing.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
+        locked = lock_file.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
     except ValueError as error:
         raise Failure(f"{file}: {error}", code=ExitCode.INVALID_INPUT) from error
-    found = listing.drift(locked, policy.routes)
+    found = lock_file.drift(locked, policy.routes)
     if as_json:
         write_json(
             {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gatewright.guard.decision import Guard
 from gatewright.guard.routes import ANY, MESSAGES, WEBSOCKET, Route, scopes_of
-from gatewright.guard.rules import Rule, alternatives
+from gatewright.guard.rules import alternatives
 
 Document = dict[str, Any]
 
@@ -26,10 +26,13 @@ def token_url(guard: Guard) -> str | None:
     return None if guard.issuer is None else f"{guard.issuer.rstrip('/')}/oauth/token"
 
 
-def describe(operation: Document, rule: Rule | None) -> None:
+def describe(operation: Document, route: Route) -> None:
     """Say of an operation which scopes it needs and how it refuses; what it says itself stays."""
-    others = [entry for entry in operation.get("security", ()) if set(entry) != {SCHEME}]
-    operation["security"] = [*others, *({SCHEME: list(way)} for way in alternatives(rule))]
+    rule = route.rule
+    others = [entry for entry in operation.get("security", ()) if set(entry) not in ({SCHEME}, set())]
+    # OpenAPI 3.1, 4.8.10: the empty requirement is what makes security optional.
+    without: list[Document] = [{}] if route.access == "optional" else []
+    operation["security"] = [*without, *others, *({SCHEME: list(way)} for way in alternatives(rule))]
     responses = operation.setdefault("responses", {})
     responses.setdefault("401", _refusal("There is no valid access token", "WWW-Authenticate"))
     if rule is not None:
@@ -64,7 +67,7 @@ def amend(document: Document, guard: Guard, routes: Sequence[Route]) -> None:
         for method in (route.method, "HEAD") if shares else (route.method,):
             operation = paths.get(route.path, {}).get(method.lower())
             if operation is not None and route.asks_for_token:
-                describe(operation, route.rule)
+                describe(operation, route)
                 described.append(route)
     describe_components(document.setdefault("components", {}), guard, scopes_of(described))
 
@@ -109,7 +112,7 @@ def _write_route(paths: Document, route: Route) -> None:
         operation["responses"] = dict(operation.get("responses") or {})
         operation["security"] = []
         if route.asks_for_token:
-            describe(operation, route.rule)
+            describe(operation, route)
 
 
 def _operation(method: str, path: str) -> Document:

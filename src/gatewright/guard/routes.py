@@ -1,4 +1,4 @@
-"""Which routes an application has and who may enter each: the list, its file for review, what has drifted.
+"""Which routes an application has and who may enter each, told by whatever protects it.
 
 Whatever protects an application leaves a callable on it, at `__gatewright_routes__`, that gives its
 `Policy`. A framework that is configured rather than called has it on its adapter's module. So no framework
@@ -14,7 +14,7 @@ from gatewright.guard.decision import Guard
 from gatewright.guard.patterns import Pattern, PatternRules, PublicPaths
 from gatewright.guard.rules import Rule, alternatives
 
-Access: TypeAlias = Literal["guarded", "report-only", "public", "documentation", "open"]
+Access: TypeAlias = Literal["guarded", "optional", "report-only", "public", "documentation", "open"]
 
 ANY: Final = "*"
 """The method of a route that takes all of them."""
@@ -25,22 +25,22 @@ WEBSOCKET: Final = "WEBSOCKET"
 MESSAGES: Final = frozenset({"TOOL", "RESOURCE", "PROMPT"})
 """The methods of what an MCP server's messages name, `/mcp#name`; patterns take them for a POST to `/mcp`."""
 
+NOTHING: Final = PublicPaths(())
+"""No path at all."""
+
 _ATTRIBUTE: Final = "__gatewright_routes__"
 _DEEPEST_WRAPPING: Final = 32
 # Where middleware keeps the application inside of it; Litestar, the middleware around itself.
 _INNER: Final = ("app", "asgi_handler", "__wrapped__")
-_HEADER: Final = """\
-# Who may enter what. Written by `gatewright routes --lock`; look at each change before it is accepted.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path, `/blogs/{id}`; the rule is None where any valid token will do.
 
-    `access` is `guarded`, `report-only` (its guard tells what it would refuse, and lets it in), `public` (a
-    pattern says so), `documentation` (a page of the framework's own, public too) or `open` (nothing protects
-    it). `endpoint` names what serves it, "" where none is known.
+    `access` is `guarded`, `optional` (whoever sends no token enters too), `report-only` (its guard tells what
+    it would refuse, and lets it in), `public` (a pattern says so), `documentation` (a page of the framework's
+    own, public too) or `open` (nothing protects it). `endpoint` names what serves it, "" where none is known.
     """
 
     method: str
@@ -52,8 +52,9 @@ class Route:
     @property
     def allowed(self) -> str:
         """Who may enter, as it stands in the file: the rule, `any valid token`, or the kind of access."""
-        words = [] if self.access == "guarded" else [self.access]
-        return " ".join([*words, self.asked] if self.asks_for_token else words)
+        if self.access == "report-only":
+            return f"report-only {self.asked}"
+        return self.asked if self.access == "guarded" else self.access
 
     @property
     def asked(self) -> str:
@@ -62,8 +63,8 @@ class Route:
 
     @property
     def asks_for_token(self) -> bool:
-        """Whether a guard looks at the token, be it only to report what it would refuse."""
-        return self.access in ("guarded", "report-only")
+        """Whether a guard looks at a token that is sent, be it only to report what it would refuse."""
+        return self.access in ("guarded", "optional", "report-only")
 
     @property
     def needs_no_token(self) -> bool:
@@ -119,32 +120,43 @@ def ensure_unprotected(app: object) -> None:
         raise AlreadyProtectedError(app)
 
 
-def attach(app: object, guard: Guard, found: Callable[[], Iterable[Found]], public: PublicPaths) -> None:
+def attach(
+    app: object,
+    guard: Guard,
+    found: Callable[[], Iterable[Found]],
+    public: PublicPaths,
+    optional: PublicPaths = NOTHING,
+) -> None:
     """Let `app` tell its routes, which `found` finds whenever it is asked.
 
-    Patterns in `public` that name no whole route are listed by themselves: nothing public is left out.
+    Patterns in `public` and `optional` that name no whole route are listed by themselves: nothing that
+    strangers may enter is left out.
     """
 
     def tell() -> Policy:
-        return Policy(guard, tuple(listed(found(), public, is_enforced=guard.enforce)))
+        return Policy(guard, tuple(listed(found(), public, optional, is_enforced=guard.enforce)))
 
     # Not setattr: aiohttp warns of attributes that are not its own.
     vars(app)[_ATTRIBUTE] = tell
 
 
-def attach_patterns(app: object, guard: Guard, required: PatternRules, public: PublicPaths) -> None:
+def attach_patterns(
+    app: object, guard: Guard, required: PatternRules, public: PublicPaths, optional: PublicPaths
+) -> None:
     """Let an application tell the patterns that it was protected with: no more is known of its routes."""
 
     def rule_at(path: str) -> Callable[[str], Rule | None]:
         return lambda method: required(method, path)[0]
 
     def found() -> Iterator[Found]:
-        for method, path in (method_and_path(text) for text, _ in required.stated):
+        texts = [*(text for text, _ in required.stated), *optional.opened]
+        stated = {method_and_path(text): None for text in texts}
+        for method, path in stated:
             yield Found(path, [method], rule_at(path))
-        if (ANY, "/*") not in {method_and_path(text) for text, _ in required.stated}:
+        if (ANY, "/*") not in stated:
             yield Found("/*", [ANY], lambda _: None)
 
-    attach(app, guard, found, public)
+    attach(app, guard, found, public, optional)
 
 
 def discover(app: object) -> Policy:
@@ -170,19 +182,25 @@ def routes(app: object) -> list[Route]:
 
 
 def listed(
-    found: Iterable[Found], public: PublicPaths, *, is_protected: bool = True, is_enforced: bool = True
+    found: Iterable[Found],
+    public: PublicPaths,
+    optional: PublicPaths = NOTHING,
+    *,
+    is_protected: bool = True,
+    is_enforced: bool = True,
 ) -> list[Route]:
-    """The routes by path and method, what patterns make public said of each."""
+    """The routes by path and method, what patterns make public or optional said of each."""
     given: dict[Route, None] = {}
     for one in found:
         for method in one.methods:
             access = (one.access or _access(method, one.path, public)) if is_protected else "open"
             rule = one.rule_for(method) if access == "guarded" else None
-            if access == "guarded" and not is_enforced:
-                access = "report-only"
+            if access == "guarded":
+                access = _access_of_guarded(method, one.path, rule, optional, is_enforced=is_enforced)
             given[Route(method, one.path, rule, access, _name_of(one.endpoint))] = None
     if is_protected:
         given |= dict.fromkeys(_public_by_themselves([*given], public))
+        given |= dict.fromkeys(_optional_by_themselves([*given], optional))
     unique = {(route.method, route.path, route.allowed): route for route in reversed([*given])}
     # HEAD is GET without a body: told apart only where something else is asked for it.
     kept = [key for key in unique if key[0] != "HEAD" or ("GET", *key[1:]) not in unique]
@@ -195,87 +213,8 @@ def scopes_of(routes: Iterable[Route]) -> list[str]:
     return list(dict.fromkeys(scope for way in ways for scope in way))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the file: a route and who may enter it, in words."""
-
-    method: str
-    path: str
-    allowed: str
-
-    @staticmethod
-    def of(route: Route) -> "Entry":
-        """The line of a route."""
-        # A space parts the columns; a route by a regular expression may hold one.
-        return Entry(route.method, route.path.replace(" ", "%20"), route.allowed)
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether a token is needed."""
-        return self.allowed.partition(" ")[0] not in ("report-only", "public", "documentation", "open")
-
-    def __str__(self) -> str:
-        # Fixed widths: a new long path must not move all other lines of the diff.
-        return f"{self.method:<7} {self.path:<31} {self.allowed}"
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """What is different now: lines that came, that went, and (before, after) of one route."""
-
-    added: tuple[Entry, ...]
-    removed: tuple[Entry, ...]
-    changed: tuple[tuple[Entry, Entry], ...]
-
-    @property
-    def opened(self) -> tuple[Entry, ...]:
-        """The routes that strangers may enter now and might not before."""
-        changed = (after for before, after in self.changed if before.is_guarded)
-        return tuple(entry for entry in (*self.added, *changed) if not entry.is_guarded)
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
-
-
-def write(routes: Iterable[Route]) -> str:
-    """The file for review: a line for each route, sorted, the same text for the same routes."""
-    entries = sorted({Entry.of(route) for route in routes}, key=_place)
-    return _HEADER + "".join(f"{entry}\n" for entry in entries)
-
-
-def parse(text: str) -> list[Entry]:
-    """The lines of such a file; empty ones and those that begin with `#` say nothing.
-
-    Raises:
-        ValueError: a line is no method, path and rule; it is named.
-    """
-    entries = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        words = line.split(maxsplit=2)
-        if len(words) != len(Entry.__dataclass_fields__) or not words[1].startswith("/"):
-            raise ValueError(f"line {number} is no method, path and rule: {line!r}")
-        entries.append(Entry(words[0], words[1], words[2].rstrip()))
-    return entries
-
-
-def drift(locked: Iterable[Entry], routes: Iterable[Route]) -> Drift:
-    """What `routes` have that the file has not, and the other way round."""
-    before, now = set(locked), {Entry.of(route) for route in routes}
-    removed, added = sorted(before - now, key=_place), sorted(now - before, key=_place)
-    changed = []
-    for old in tuple(removed):
-        new = next((entry for entry in added if _place(entry)[:2] == _place(old)[:2]), None)
-        if new is not None:
-            changed.append((old, new))
-            removed.remove(old)
-            added.remove(new)
-    return Drift(tuple(added), tuple(removed), tuple(changed))
-
-
 def unguarded(app: object, public: Iterable[str] = ()) -> list[Route]:
-    """The routes that strangers may enter and no pattern in `public` names, those of a report-only guard too.
+    """The routes that strangers may enter, for whatever reason, and no pattern in `public` names.
 
     The framework's own documentation pages are not among them.
 
@@ -287,7 +226,8 @@ def unguarded(app: object, public: Iterable[str] = ()) -> list[Route]:
     return [
         route
         for route in routes(app)
-        if route.access in ("public", "open", "report-only")
+        if route.needs_no_token
+        and route.access != "documentation"
         and not any(_names(text, route) for text in patterns)
     ]
 
@@ -296,8 +236,8 @@ def assert_guarded(app: object, public: Iterable[str] = ()) -> None:
     """Fail unless exactly what `public` names can be entered without a token.
 
     Raises:
-        AssertionError: nothing protects the application; a route is public, open or guarded by report only
-            and no pattern names it; or a pattern names nothing that is public. All of it is told at once.
+        AssertionError: nothing protects the application; a route may be entered and no pattern names it; or
+            a pattern names nothing that is public. All of it is told at once.
         TypeError, ValueError: as `unguarded`.
     """
     patterns = PublicPaths(public).patterns
@@ -332,17 +272,29 @@ def _access(method: str, path: str, public: PublicPaths) -> Access:
     asked = requested(method, path)
     if not public(*asked):
         return "guarded"
-    opened = (text for text in public.patterns if not text.startswith("!"))
-    is_said = any(Pattern.parse(text).fits(*asked) for text in opened)
+    is_said = any(Pattern.parse(text).fits(*asked) for text in public.opened)
     return "public" if is_said else "documentation"
 
 
+def _access_of_guarded(
+    method: str, path: str, rule: Rule | None, optional: PublicPaths, *, is_enforced: bool
+) -> Access:
+    # A rule is never lifted for want of a token.
+    if rule is None and optional(*requested(method, path)):
+        return "optional"
+    return "guarded" if is_enforced else "report-only"
+
+
 def _public_by_themselves(routes: Sequence[Route], public: PublicPaths) -> Iterator[Route]:
-    for text in public.patterns:
-        method, path = method_and_path(text)
-        is_a_route = any(route.access == "public" and _names(text, route) for route in routes)
-        if not text.startswith("!") and not is_a_route:
-            yield Route(method, path, None, "public")
+    for text in public.opened:
+        if not any(route.access == "public" and _names(text, route) for route in routes):
+            yield Route(*method_and_path(text), None, "public")
+
+
+def _optional_by_themselves(routes: Sequence[Route], optional: PublicPaths) -> Iterator[Route]:
+    for text in optional.opened:
+        if not any(_names(text, route) for route in routes):
+            yield Route(*method_and_path(text), None, "optional")
 
 
 def _names(text: str, route: Route) -> bool:
@@ -351,10 +303,6 @@ def _names(text: str, route: Route) -> bool:
     if method_and_path(text) == (route.method, route.path):
         return True
     return Pattern.parse(text).fits(*requested(route.method, route.path))
-
-
-def _place(entry: Entry) -> tuple[str, str, str]:
-    return entry.path, entry.method, entry.allowed
 
 
 def _layers(app: object) -> Iterator[object]:
