@@ -312,9 +312,13 @@ def test_a_websocket_enters_with_a_token_that_meets_its_rule() -> None:
     assert echo.scopes[0]["gatewright"].has("listen")
 
 
-def test_a_guard_inside_of_another_guard_decides_for_itself() -> None:
-    inner = Echo()
-    app = protect(protect(inner, guard(audience="https://inner")), guard())
+def test_a_part_with_a_guard_of_its_own_decides_for_itself() -> None:
+    part = protect(Echo(), guard(audience="https://inner"))
+
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        await part(scope, receive, send)
+
+    app = protect(whole, guard())
     outer_only = asyncio.run(exchange(app, [], http_scope("GET", "/", bearer(token())), iter(())))
     assert outer_only.status == 401
     both = token(aud=["https://inner", "https://blog-api"])

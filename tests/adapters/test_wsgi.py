@@ -152,14 +152,21 @@ def test_a_client_cannot_name_itself_accepted() -> None:
     assert exchange(protect(Echo(), guard()), environ_of("GET", "/", headers)).status == 401
 
 
-def test_guards_in_a_row_decide_each_and_one_guard_once() -> None:
+def test_guards_of_a_part_and_of_the_whole_decide_each_and_one_guard_once() -> None:
     seen: list[object] = []
     mine = guard(observe=lambda _, decision: seen.append(decision))
-    twice = protect(protect(Echo(), mine, rules={"/": "inner"}), mine)
+
+    def with_part(part: Any) -> Any:
+        def whole(environ: Any, start_response: Any) -> Any:
+            return part(environ, start_response)
+
+        return protect(whole, mine)
+
+    twice = with_part(protect(Echo(), mine, rules={"/": "inner"}))
     assert asked(twice, "GET", "/", "inner") == 200
     assert len(seen) == 1
     assert asked(twice, "GET", "/", "outer") == 403
-    other = protect(protect(Echo(), guard(audience="https://other")), mine)
+    other = with_part(protect(Echo(), guard(audience="https://other")))
     assert asked(other, "GET", "/", "inner") == 401
 
 

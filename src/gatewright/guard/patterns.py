@@ -106,6 +106,8 @@ class PatternRules:
 class PublicPaths:
     """The requests that need no token: those that fit a pattern and none of the patterns after a `!`.
 
+    `patterns` are as they were given, `opened` those without a `!`, `pages` those that came as `more`.
+
     Raises:
         TypeError, ValueError: as `Pattern.parse`; one string in place of several.
     """
@@ -114,6 +116,7 @@ class PublicPaths:
         if isinstance(patterns, str):
             raise TypeError(f"public is a collection such as [{patterns!r}], not one string")
         self.patterns, self.pages = tuple(patterns), tuple(more)
+        self.opened = tuple(text for text in self.patterns if text[:1] != "!")
         self._open, self._closed = list[Pattern](), list[Pattern]()
         for text in (*self.patterns, *self.pages):
             is_closed = text[:1] == "!"
