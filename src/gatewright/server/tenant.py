@@ -5,7 +5,7 @@ Records and their rules as in ``model``: no input or output, nothing of HTTP or 
 
 import secrets
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from gatewright.server.model import ID_ALPHABET, Document
@@ -144,6 +144,20 @@ class User:
         return replace(self, permissions=permissions)
 
 
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """Where log events go. The sink holds whom they go to, and the secrets for it."""
+
+    id: str
+    document: Document
+    sink: Document = field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """Which kind of sink it is."""
+        return cast("str", self.document["type"])
+
+
 def permissions_added(held: tuple[Permission, ...], more: tuple[Permission, ...]) -> tuple[Permission, ...]:
     """Both, each one once, in the order they came."""
     return tuple(dict.fromkeys((*held, *more)))
@@ -169,6 +183,11 @@ def user_in_wire_order(document: Document) -> dict[str, object]:
 def new_role_id() -> str:
     """``rol_`` and 16 letters and digits."""
     return "rol_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(16))
+
+
+def new_log_stream_id() -> str:
+    """``lst_`` and 16 digits."""
+    return f"lst_{secrets.randbelow(10**16):016d}"
 
 
 def new_identity_id() -> str:

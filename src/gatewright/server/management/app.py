@@ -9,6 +9,7 @@ from gatewright.server.errors import ApiError
 from gatewright.server.management import (
     client_grants,
     clients,
+    log_streams,
     logs,
     resource_servers,
     roles,
@@ -28,6 +29,7 @@ ROUTES = (
     *tenant_settings.ROUTES,
     *roles.ROUTES,
     *users.ROUTES,
+    *log_streams.ROUTES,
 )
 
 

@@ -50,6 +50,19 @@ def check_body(document: Mapping[str, object], schema: type[Body]) -> None:
         raise invalid_body(*_worded(str(error))) from error
 
 
+def check_member(value: object, schema: type[msgspec.Struct], prop: str) -> None:
+    """Checks a member whose schema depends on another one.
+
+    Raises:
+        ApiError: 400 ``invalid_body``.
+    """
+    try:
+        msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        detail, inner = _worded(str(error))
+        raise invalid_body(detail, f"{prop}.{inner}" if inner else prop) from error
+
+
 def require_unique(items: Sequence[object], prop: str) -> None:
     """Refuses a list that holds a value twice.
 

@@ -13,7 +13,7 @@ from gatewright.server.model import Document
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import tables
 from gatewright.server.store.records import Kind, Values, decode, encode
-from gatewright.server.tenant import Permission, Role, User
+from gatewright.server.tenant import LogStream, Permission, Role, User
 
 
 def _pack_role(record: Role, _: Sealer) -> Values:
@@ -49,6 +49,24 @@ def _unpack_user(row: Row[Any], _: Sealer) -> User:
     )
 
 
+def _pack_log_stream(record: LogStream, sealer: Sealer) -> Values:
+    place = f"log_streams|sealed_sink|{record.id}"
+    return {
+        "id": record.id,
+        "document": encode(record.document),
+        "sealed_sink": sealer.seal(encode(record.sink).encode(), place),
+    }
+
+
+def _unpack_log_stream(row: Row[Any], sealer: Sealer) -> LogStream:
+    place = f"log_streams|sealed_sink|{row.id}"
+    return LogStream(
+        id=row.id,
+        document=decode(row.document),
+        sink=decode(sealer.open(row.sealed_sink, place).decode()),
+    )
+
+
 def _pairs(permissions: Iterable[Permission]) -> list[list[str]]:
     return [[permission.resource_server_id, permission.name] for permission in permissions]
 
@@ -59,3 +77,4 @@ def _permissions(pairs: object) -> tuple[Permission, ...]:
 
 ROLES = Kind("role", tables.roles, "id", _pack_role, _unpack_role)
 USERS = Kind("user", tables.users, "user_id", _pack_user, _unpack_user)
+LOG_STREAMS = Kind("log_stream", tables.log_streams, "id", _pack_log_stream, _unpack_log_stream)

@@ -70,6 +70,7 @@ class Transaction:
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
         self.roles = Collection(connection, sealer, tenant_records.ROLES, self._changed)
         self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
+        self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
 
