@@ -3,7 +3,8 @@
 The fenced blocks of a page, by their language:
 
 - `python`, `ini`, `yaml`: a file, when the first line is a comment with its name, `# app.py`. Python without
-  a name goes into the file before it, above its `if __name__ …`; with no file before, the page has one program.
+  a name goes into the file before it, above its `if __name__ …`; with no file before, the page has one
+  program.
 - `sh`: commands. All succeed. One whose remark begins with `# stays` serves on while the next are typed.
   `pip install …` is left out: what the pages need is installed where the tests run.
 - `console`: commands after `$ `, each with what it shows. `…` stands for anything.

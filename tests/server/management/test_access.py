@@ -74,6 +74,11 @@ NEEDS = {
     "GET /users/{id}/roles": READ_MEMBERS,
     "POST /users/{id}/roles": "update:users,create:role_members",
     "DELETE /users/{id}/roles": "update:users,delete:role_members",
+    "GET /log-streams": "read:log_streams",
+    "POST /log-streams": "create:log_streams",
+    "GET /log-streams/{id}": "read:log_streams",
+    "PATCH /log-streams/{id}": "update:log_streams",
+    "DELETE /log-streams/{id}": "delete:log_streams",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }
