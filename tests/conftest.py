@@ -25,6 +25,7 @@ MAY_SKIP_IN_CI: dict[str, str] = {}
 SLOW = (
     "tests/cli/",
     "tests/compat/",
+    "tests/documentation/test_how_to.py",
     "tests/server/management/test_arbitrary_calls.py",
     "tests/server/oauth/test_arbitrary_requests.py",
 )

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -66,11 +67,16 @@ def wait_until(answers: Callable[[], bool], process: subprocess.Popen[bytes], lo
     raise AssertionError(f"it did not start (exit code {process.returncode}):\n{log.read_text()[-4000:]}")
 
 
-def responds(url: str) -> bool:
+def trusting(ca_file: Path | str | None) -> ssl.SSLContext:
+    """What a client believes: the system's authorities, or those in the file."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def responds(url: str, *, ca_file: Path | None = None) -> bool:
     """Whether anything answers at the URL with less than a server error."""
     try:
-        return httpx2.get(url, timeout=5).status_code < 500
-    except httpx2.TransportError:
+        return httpx2.get(url, timeout=5, verify=trusting(ca_file)).status_code < 500
+    except (httpx2.TransportError, FileNotFoundError):
         return False
 
 
@@ -89,7 +95,12 @@ class ServerProcess:
 
     @property
     def issuer(self) -> str:
-        return f"http://localhost:{self.port}/"
+        return f"http{'s' if self.ca_file else ''}://localhost:{self.port}/"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The authority that the server makes with `--tls local`."""
+        return self.data / "tls" / "ca.pem" if "--tls" in self.options else None
 
     @property
     def log(self) -> Path:
@@ -102,7 +113,9 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
             )
-        wait_until(lambda: responds(self.issuer + "health/ready"), self.process, self.log)
+        wait_until(
+            lambda: responds(self.issuer + "health/ready", ca_file=self.ca_file), self.process, self.log
+        )
         return self
 
     def kill(self) -> None:
@@ -214,7 +227,8 @@ class Caller:
 def caller_of(issuer: str, credentials: dict[str, str]) -> Iterator[Caller]:
     """A caller for the server, with the credentials of its command line."""
     operator = Application(credentials["client_id"], credentials["client_secret"])
-    with httpx2.Client(base_url=issuer, timeout=30) as http:
+    context = trusting(credentials.get("ca_file"))
+    with httpx2.Client(base_url=issuer, timeout=30, verify=context) as http:
         yield Caller(issuer, operator, http)
 
 

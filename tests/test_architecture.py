@@ -31,7 +31,7 @@ class Row:
     lazily: tuple[str, ...] = ()
 
 
-RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
+RECORDS = ("server.settings", "server.errors", "server.model", "server.tenant", "server.sealing")
 FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
@@ -66,22 +66,27 @@ TABLE: dict[str, Row] = {
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),
     "server.model": Row(("jose",), ("msgspec",)),
+    "server.tenant": Row(("server.model",)),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
-    "server.store": Row(("server.model", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")),
+    "server.store": Row(
+        ("server.model", "server.tenant", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")
+    ),
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
     "server.events": Row((*RECORDS, "server.store")),
     "server.context": Row(FLOOR),
-    "server.requests": Row(("server.errors", "server.events", "jose"), ("starlette",)),
+    "server.requests": Row(("server.errors", "server.settings", "server.events", "jose"), ("starlette",)),
     "server.logs": Row(("server.settings",), ("structlog",)),
     "server.listening": Row(("server.errors",)),
     "server.system_api": Row(("server.model",)),
-    "server.bootstrap": Row((*FLOOR, "server.system_api")),
+    "server.files": Row(),
+    "server.local_tls": Row(("server.files",), ("cryptography",)),
+    "server.bootstrap": Row((*FLOOR, "server.system_api", "server.files", "server.local_tls")),
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row((*DOOR, "server.management"), ("starlette", "jinja2")),
     "server.app": Row(("server",), ("starlette", "uvicorn")),
-    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich"), ("server", "demo")),
+    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich", "yaml"), ("server", "demo")),
     "demo": Row(("guard", "jose", *ADAPTERS), ("fastapi", "starlette", "uvicorn", "rich"), ("server", "cli")),
 }
 

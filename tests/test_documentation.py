@@ -52,9 +52,8 @@ def test_the_guarded_api_of_the_readme_refuses_and_admits(caller: Caller) -> Non
         assert admitted.json() == {"readBlogAccess": True}
 
 
-@pytest.mark.parametrize("page", ["how-to/come-from-express.md", "reference/guard.md"])
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: str) -> None:
-    blocks = snippets(ROOT / "docs" / page, "python")
+def test_the_python_of_the_guards_reference_runs_from_top_to_bottom() -> None:
+    blocks = snippets(ROOT / "docs/reference/guard.md", "python")
     assert len(blocks) > 1
     made: dict[str, Any] = {}
     for block in blocks:
@@ -112,3 +111,8 @@ def test_every_page_is_in_an_index() -> None:
     }
     pages = {*(ROOT / "docs").rglob("*.md")} - set(indexes)
     assert not pages - listed
+
+
+def test_the_readme_leads_to_every_how_to() -> None:
+    linked = {(ROOT / target).resolve() for target in LINK.findall((ROOT / "README.md").read_text())}
+    assert not {*(ROOT / "docs/how-to").glob("*.md")} - linked

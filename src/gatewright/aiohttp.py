@@ -163,7 +163,7 @@ def _guarded(handler: Callable[..., Any], guard: Guard, rule: Rule | None) -> Ca
             await _admit(_request(args), guard, rule)
         except Denied as refusal:
             return _response(refusal)
-        return await handler(*args, **kwargs)
+        return await cast("Awaitable[web.StreamResponse]", handler(*args, **kwargs))
 
     return enter
 

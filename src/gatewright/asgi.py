@@ -6,7 +6,7 @@
     app = protect(app, guard, rules=rules, public=["/health"])
 
 A pattern is a path, with a method before it or for all of them: `/health`, `GET /blogs`, `/blogs/{id}`
-(one segment), `/static/*` (everything below). GET stands for HEAD too. `!/static/private` takes a path
+(one segment), `/static/*` (everything below). GET stands for HEAD too. `!/static/private/*` takes paths
 back out of `public`. What no pattern names needs a valid token; a request must meet every rule whose
 pattern fits it.
 """

@@ -146,7 +146,7 @@ def require(*rules: Rule | str, **by_method: Rule | str) -> Callable[[View], Vie
         cast("Any", view).dispatch = _guarded(
             dispatch, requirement, lambda instance: getattr(type(instance), "view_is_async", False)
         )
-        return view
+        return cast("View", view)
 
     return decorate
 
@@ -278,10 +278,10 @@ def request_in(arguments: Iterable[object]) -> Any:  # noqa: ANN401 - Django has
     raise TypeError("require guards views, which take a request")
 
 
-def _seen(request: Any, path_params: Mapping[str, object] | None) -> Request:  # noqa: ANN401 - as above
-    if path_params is None:
-        match = getattr(request, "resolver_match", None)
-        path_params = {} if match is None else match.kwargs
+def _seen(request: Any, found: Mapping[str, object] | None) -> Request:  # noqa: ANN401 - as above
+    match = getattr(request, "resolver_match", None)
+    matched: Mapping[str, object] = {} if match is None else match.kwargs
+    path_params = matched if found is None else found
     scope = getattr(request, "scope", None)
     url = request.get_full_path()
     if scope is not None:

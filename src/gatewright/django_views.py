@@ -5,7 +5,7 @@ import inspect
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from django.contrib.admindocs.utils import (
     replace_metacharacters,
@@ -65,7 +65,7 @@ def rule_at(method: str, path: str, urlconf: object = None) -> tuple[Rule | None
 
 def found() -> Iterator[Found]:
     """The routes of ROOT_URLCONF, in the order they are tried."""
-    return _walk(get_resolver().url_patterns, "")
+    return _walk(cast("Iterable[Any]", get_resolver().url_patterns), "")
 
 
 def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[Found]:

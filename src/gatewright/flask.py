@@ -122,7 +122,7 @@ class Require:
         def decorate(view: Guarded) -> Guarded:
             if isinstance(view, Blueprint):
                 _guard_blueprint(view, self._guard, rule)
-                return view
+                return cast("Guarded", view)
             if inspect.isclass(view):
                 _guard_class(view, self._guard, rule)
                 return cast("Guarded", view)

@@ -263,20 +263,17 @@ class Require:
 
     def _guarded(self, rule: Rule, function: Callable[..., Any]) -> Callable[..., Any]:
         # A second look at the rule: the function is safe also where the message was not understood before.
-        guarded: Callable[..., Any]
-        if inspect.iscoroutinefunction(function):
+        @functools.wraps(function)
+        async def enter_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
+            self._look_again(rule)
+            return await function(*args, **kwargs)
 
-            @functools.wraps(function)
-            async def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
-                self._look_again(rule)
-                return await function(*args, **kwargs)
-        else:
+        @functools.wraps(function)
+        def enter(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
+            self._look_again(rule)
+            return function(*args, **kwargs)
 
-            @functools.wraps(function)
-            def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
-                self._look_again(rule)
-                return function(*args, **kwargs)
-
+        guarded: Callable[..., Any] = enter_async if inspect.iscoroutinefunction(function) else enter
         setattr(guarded, MARK, (*getattr(function, MARK, ()), (self._guard, rule)))
         return guarded
 

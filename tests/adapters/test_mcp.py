@@ -7,7 +7,6 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -453,16 +452,6 @@ def test_misuse_is_told_when_built() -> None:
         protect(MCPServer("files"), GUARD, url=URL)()
     with pytest.raises(RuntimeError, match="no request"):
         current_token()
-
-
-def test_the_guide_is_a_server_that_refuses_strangers() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "guard-mcp.md").read_text(encoding="utf-8")
-    made: dict[str, Any] = {"__name__": "files"}
-    exec(guide.partition("```python\n")[2].partition("```")[0], made)  # noqa: S102 - the point of the test
-    refused = asked(made["app"], RPC, iter([]))
-    assert refused.status == 401
-    assert "http://127.0.0.1:3000/.well-known" in refused.headers["www-authenticate"]
-    assert made["require"].metadata()["scopes_supported"] == ["files:write", "files:read"]
 
 
 def test_a_plain_http_resource_on_the_loopback_has_its_metadata() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from gatewright.guard import Denied, Guard, Request
+from gatewright.guard import Denied, Guard, Introspection, Issuer, Request
 from tests.compat.node_packages import node_with_packages
 from tests.running import bearer, environment, free_port, responds, wait_until
 
@@ -26,7 +26,9 @@ AUDIENCES = {
     "RS256": AUDIENCE,
     "ES256": "https://blog-api/es256",
     "EdDSA": "https://blog-api/eddsa",
+    "Ed25519": "https://blog-api/ed25519",
 }
+OPAQUE = "https://opaque-api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def test_token_of_a_foreign_issuer_enters_through_its_discovery_document(
     provider: Provider, alg: str
 ) -> None:
     guard = Guard(provider.issuer, audience=AUDIENCES[alg])
+    if alg not in guard.algorithms:
+        guard = Guard(provider.issuer, audience=AUDIENCES[alg], algorithms=(*guard.algorithms, alg))
     token = provider.token(resource=AUDIENCES[alg], scope="read:blog create:blog")
     entered = guard.check(request(token), "create:blog")
     assert entered.client_id == "app"
@@ -121,6 +125,46 @@ def test_token_for_another_api_of_a_foreign_issuer_is_refused(provider: Provider
     guard = Guard(provider.issuer, audience=AUDIENCE)
     token = provider.token(resource="https://another-api", scope="read:blog")
     assert refusal(guard, token) == (401, "wrong_audience")
+
+
+def introspecting(provider: Provider, *, audience: str = OPAQUE, secret: str | None = None) -> Guard:
+    asked = Introspection(
+        provider.issuer + "/token/introspection", client_id="api", client_secret=secret or provider.secret
+    )
+    return Guard(Issuer(provider.issuer, introspection=asked), audience=audience)
+
+
+def test_opaque_token_of_a_foreign_issuer_enters_when_the_issuer_vouches_for_it(provider: Provider) -> None:
+    guard = introspecting(provider)
+    token = provider.token(resource=OPAQUE, scope="read:blog")
+    assert "." not in token
+    entered = guard.check(request(token), "read:blog")
+    assert (entered.client_id, entered.scopes) == ("app", ("read:blog",))
+    assert refusal(guard, token, "create:blog") == (403, "insufficient_scope")
+    assert refusal(introspecting(provider, audience="https://other"), token) == (401, "wrong_audience")
+    elsewhere = provider.token(resource="https://another-opaque-api", scope="read:blog")
+    assert refusal(guard, elsewhere) == (401, "wrong_audience")
+    assert refusal(guard, token[:-1] + ("A" if token[-1] != "A" else "B")) == (401, "inactive")
+
+
+def test_opaque_token_that_its_issuer_revoked_is_inactive_to_a_guard_that_has_not_seen_it(
+    provider: Provider,
+) -> None:
+    token = provider.token(resource=OPAQUE, scope="read:blog")
+    assert introspecting(provider).check(request(token)).client_id == "app"
+    revoked = httpx2.post(
+        provider.issuer + "/token/revocation",
+        data={"token": token},
+        auth=("app", provider.secret),
+        timeout=10,
+    )
+    assert revoked.status_code == 200, revoked.text
+    assert refusal(introspecting(provider), token) == (401, "inactive")
+
+
+def test_an_issuer_that_refuses_to_tell_is_503_and_says_nothing_of_the_token(provider: Provider) -> None:
+    token = provider.token(resource=OPAQUE, scope="read:blog")
+    assert refusal(introspecting(provider, secret="wrong"), token) == (503, "introspection_unavailable")
 
 
 def test_opaque_token_of_a_foreign_issuer_is_refused_as_malformed(provider: Provider) -> None:

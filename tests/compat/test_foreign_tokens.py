@@ -76,7 +76,7 @@ def by_joserfc(alg: str) -> Minted:
         key = OctKey.generate_key(512, about, auto_kid=True)
     elif alg.startswith("ES"):
         key = ECKey.generate_key(CURVES[alg], about, auto_kid=True)
-    elif alg == "EdDSA":
+    elif alg in ("EdDSA", "Ed25519"):
         key = OKPKey.generate_key("Ed25519", about, auto_kid=True)
     else:
         key = RSAKey.generate_key(2048, about, auto_kid=True)
@@ -123,7 +123,8 @@ def assert_enters_and_refuses_when_altered(minted: Minted, alg: str) -> None:
     assert (refusal.value.status, refusal.value.reason) == (401, "bad_signature")
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+# PyJWT does not know the name that RFC 9864 gives to EdDSA on this curve.
+@pytest.mark.parametrize("alg", [alg for alg in ALGORITHMS if alg != "Ed25519"])
 def test_token_minted_by_pyjwt_enters_and_is_refused_after_one_flipped_bit(alg: str) -> None:
     assert_enters_and_refuses_when_altered(by_pyjwt(alg), alg)
 

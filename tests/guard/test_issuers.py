@@ -8,9 +8,11 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gatewright import Denied, Guard, Issuer, Request
-from gatewright.jose import JWKS
+from gatewright.guard import Introspection
+from gatewright.jose import JWK, JWKS
 from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, StubIssuer, bearer, key, segment, token
 
 OTHER = "https://kc.example/realms/a"
@@ -28,6 +30,12 @@ def both() -> Guard:
 
 def of_other(**changed: object) -> str:
     return token(key("theirs", "ES256"), **{"iss": OTHER, "aud": "blogs"} | changed)
+
+
+def _pem(pair: JWK) -> bytes:
+    native: Any = pair.native
+    pem: bytes = native.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem
 
 
 def reason(guard: Guard, value: str) -> str:
@@ -52,6 +60,21 @@ def test_no_issuer_may_sign_for_another_or_with_anothers_algorithm() -> None:
     assert reason(guard, token(key("theirs", "ES256"))) in ("unknown_key", "alg_not_allowed")
     assert reason(guard, token(iss=OTHER, aud="blogs")) == "alg_not_allowed"
     assert reason(guard, of_other(iss="https://kc.example/realms/b")) == "untrusted_issuer"
+
+
+def test_the_one_key_handed_over_decides_by_its_name_if_it_has_one() -> None:
+    named, other = key("k1", "ES256"), key("k2", "ES256")
+    unnamed = JWK.from_pem(_pem(named))
+    for given, accepts in ((named.public(), {"k1": "accepted", "k2": "unknown_key"}), (unnamed, {})):
+        guard = Guard(ISSUER, audience=AUDIENCE, keys=given, now=Clock())
+        assert reason(guard, token(named)) == "accepted"
+        assert reason(guard, token(JWK.from_pem(_pem(named)))) == "accepted"
+        assert reason(guard, token(JWK.from_pem(_pem(named), kid="k2"))) == accepts.get("k2", "accepted")
+        assert reason(guard, token(other)) == accepts.get("k2", "bad_signature")
+        assert reason(guard, token()) == "unknown_key"  # of another algorithm
+    signing = JWK.parse({**named.to_dict(private=True), "key_ops": ["sign"]})
+    guard = Guard(ISSUER, audience=AUDIENCE, keys=signing, now=Clock())
+    assert reason(guard, token(named)) == "unknown_key"
 
 
 def test_a_token_remembered_of_one_issuer_is_nothing_to_another_guard() -> None:
@@ -248,7 +271,13 @@ def test_a_lookup_may_be_async_under_both_doors() -> None:
     assert asyncio.run(tenanted(lookup).acheck(asked(token()))).issuer == ISSUER
 
 
-@pytest.mark.parametrize("said", ["https://issuer.example/", 1, Issuer(OTHER, keys=None)])
+ASKED = Introspection("https://issuer.example/introspect", client_id="api", client_secret="s" * 32)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["https://issuer.example/", 1, Issuer(OTHER, keys=None), Issuer(ISSUER, keys=key(), introspection=ASKED)],
+)
 def test_a_lookup_that_gives_anything_else_is_a_mistake_and_opens_nothing(said: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         tenanted(lambda _: said).decide(asked(token()))

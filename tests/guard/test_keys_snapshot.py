@@ -251,15 +251,6 @@ def test_another_jwks_uri_than_the_configured_one_is_not_believed(
     assert found(elsewhere) == "unavailable"
 
 
-def test_a_folder_holds_one_file_for_each_issuer(issuer: StubIssuer, clock: Clock, tmp_path: Path) -> None:
-    with StubIssuer(published=[key("k2")]) as other:
-        for one in (issuer, other):
-            assert IssuerKeys(one.url, now=clock, snapshot=tmp_path).warm()
-        assert len(list(tmp_path.glob("*.json"))) == 2
-        url = other.url
-    assert found(IssuerKeys(url, now=clock, snapshot=tmp_path), "k2") == "found"
-
-
 def test_a_file_that_cannot_be_written_refuses_nobody(
     issuer: StubIssuer, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

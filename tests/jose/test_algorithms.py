@@ -20,12 +20,17 @@ EXPECTED = {
     "ES384": ("EC", "P-384", 48),
     "ES512": ("EC", "P-521", 64),
     "EdDSA": ("OKP", "Ed25519", 64),
+    "Ed25519": ("OKP", "Ed25519", 64),
     "HS256": ("oct", None, 32),
     "HS384": ("oct", None, 48),
     "HS512": ("oct", None, 64),
 }
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
-SIGNATURE_SIZE = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "HS256": 32, "HS384": 48, "HS512": 64}
+SIGNATURE_SIZE = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "Ed25519": 64} | {
+    "HS256": 32,
+    "HS384": 48,
+    "HS512": 64,
+}
 
 every_algorithm = pytest.mark.parametrize("name", EXPECTED)
 ecdsa = pytest.mark.parametrize("name", ["ES256", "ES384", "ES512"])

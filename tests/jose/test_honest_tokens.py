@@ -44,8 +44,12 @@ def _pyjwt(key: JWK) -> Mint:
     return mint
 
 
-@pytest.mark.parametrize("minting", [_joserfc, _pyjwt], ids=["joserfc", "PyJWT"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("minting", "name"),
+    [pytest.param(_joserfc, name, id=f"{name}-joserfc") for name in ALL]
+    # PyJWT does not know the name of RFC 9864.
+    + [pytest.param(_pyjwt, name, id=f"{name}-PyJWT") for name in ALL if name != "Ed25519"],
+)
 def test_honest_tokens_of_other_libraries_are_accepted(
     minting: Callable[[JWK], Mint], name: str, keys: Mapping[str, JWK]
 ) -> None:
@@ -72,7 +76,7 @@ def test_honest_tokens_of_other_libraries_are_accepted(
 
 
 def test_at_least_two_thousand_honest_tokens_are_minted() -> None:
-    assert EACH * len(ALL) * 2 >= 2_000
+    assert EACH * (2 * len(ALL) - 1) >= 2_000
     assert {(number % 3, number % 4) for number in range(EACH)} == {
         (a, b) for a in range(3) for b in range(4)
     }

@@ -321,8 +321,8 @@ def test_the_header_is_alg_then_what_is_given_then_kid(keys: Mapping[str, JWK]) 
 
 
 def test_a_key_without_kid_lets_the_header_name_one(members: Mapping[str, Mapping[str, object]]) -> None:
-    key = JWK.parse(members["Ed25519"])
-    assert jws.parse(jws.sign(b"", key)).header == {"alg": "EdDSA"}
+    key = JWK.parse(members["P-256"])
+    assert jws.parse(jws.sign(b"", key)).header == {"alg": "ES256"}
     assert jws.parse(jws.sign(b"", key, header={"kid": "mine"})).kid == "mine"
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,13 @@ def test_a_flag_that_was_not_given_hides_nothing(file: Path) -> None:
 def test_every_setting_can_come_from_the_environment() -> None:
     given = {
         "listen": "127.0.0.1:9000",
-        "issuer": "https://auth.example/",
+        "issuer": "https://127.0.0.1:9001/",
         "data": "/srv/gatewright",
         "database": "sqlite:////srv/other.db",
         "master_key": SECRET,
         "workers": "4",
+        "tls": "local",
+        "trusted_proxies": "10.0.0.0/8",
         "allow_insecure_issuer": "yes",
         "log_level": "debug",
         "log_format": "json",
@@ -71,11 +74,13 @@ def test_every_setting_can_come_from_the_environment() -> None:
     settings = Settings.load({PREFIX + name.upper(): value for name, value in given.items()})
     assert settings == Settings(
         listen="127.0.0.1:9000",
-        issuer="https://auth.example/",
+        issuer="https://127.0.0.1:9001/",
         data=Path("/srv/gatewright"),
         database="sqlite:////srv/other.db",
         master_key=Secret(SECRET),
         workers=4,
+        tls="local",
+        trusted_proxies=(IPv4Network("10.0.0.0/8"),),
         allow_insecure_issuer=True,
         log_level="debug",
         log_format="json",
@@ -96,8 +101,8 @@ def test_an_unknown_variable_under_the_prefix_is_a_fault_that_names_the_known_on
 
 
 def test_an_unknown_name_in_the_file_is_a_fault(file: Path) -> None:
-    file.write_text("worker = 2\n[tls]\nlocal = true\nworkers = 2\n")
-    assert faults(file=file) == [f"worker in {file} is no setting", f"tls in {file} is no setting"]
+    file.write_text("worker = 2\n[server]\nlocal = true\nworkers = 2\n")
+    assert faults(file=file) == [f"worker in {file} is no setting", f"server in {file} is no setting"]
 
 
 @pytest.mark.parametrize("content", [b"workers = = 2", b"\xff\xfe", b"workers = 1\nworkers = 2"])
@@ -316,3 +321,40 @@ def test_secrets_are_equal_when_their_texts_are() -> None:
 def test_settings_travel_to_worker_processes_whole() -> None:
     settings = Settings.load({}, master_key=SECRET, workers=2)
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own, as multiprocessing does
+
+
+# TLS and proxies
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> str:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("")
+    return f"{tmp_path / 'cert.pem'},{tmp_path / 'key.pem'}"
+
+
+def test_with_tls_the_local_issuer_is_https(pair: str) -> None:
+    assert Settings.load({}, tls="local").issuer == "https://localhost:8844/"
+    assert Settings.load({}, tls=pair, listen="[::1]:9").issuer == "https://[::1]:9/"
+    assert Settings.load({}, tls="").issuer == "http://localhost:8844/"
+
+
+def test_files_of_ones_own_are_named_as_a_pair(pair: str) -> None:
+    assert Settings.load({}, tls=pair).certificate_files == tuple(Path(name) for name in pair.split(","))
+    assert Settings.load({}, tls="local").certificate_files is None
+    for wrong in ("cert.pem", "a,b,c", ",key.pem", "LOCAL", "/nowhere/cert.pem,/nowhere/key.pem"):
+        assert faults(tls=wrong), wrong
+
+
+def test_a_local_certificate_is_for_localhost_alone() -> None:
+    [fault] = faults(tls="local", listen="0.0.0.0:443", issuer="https://auth.example.com/")
+    assert "--tls CERT,KEY" in fault
+    [fault] = faults(tls="local", issuer="http://localhost:8844/")
+    assert "is http" in fault
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    settings = Settings.load({PREFIX + "TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1 ::1"})
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "192.0.2.1/32", "::1/128"]
+    for wrong in ("proxy.example", "10.0.0.1/8", "*", 7):
+        assert faults(trusted_proxies=wrong), wrong

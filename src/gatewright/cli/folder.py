@@ -23,6 +23,7 @@ class Credentials:
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
+    ca_file: str | None = None
 
     @property
     def audience(self) -> str:
@@ -38,6 +39,8 @@ class Credentials:
         address = urlsplit(self.issuer).netloc
         if address != "localhost:8844":
             words += ["--listen", address]
+        if self.ca_file is not None:
+            words += ["--tls", "local"]
         return shlex.join(words)
 
 
@@ -75,6 +78,7 @@ def read_credentials(given: Path | None) -> Credentials:
     try:
         members = json.loads(file.read_text(encoding="utf-8"))
         values = [members[name] for name in ("issuer", "client_id", "client_secret")]
+        ca_file = members.get("ca_file")
     except FileNotFoundError:
         raise Failure(
             f"There is no {CREDENTIALS} in {folder}.",
@@ -84,13 +88,15 @@ def read_credentials(given: Path | None) -> Credentials:
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
-        values = [None]
+        values, ca_file = [None], None
     if not all(isinstance(value, str) and value for value in values):
         raise Failure(
             f"{file} does not hold what the server writes there.",
             "Delete the file and start the server again: it writes a new one.",
         )
-    return Credentials(folder, *values)
+    issuer, client_id, client_secret = values
+    trusted = ca_file if isinstance(ca_file, str) else None
+    return Credentials(folder, issuer, client_id, client_secret, trusted)
 
 
 def _require_ours(folder: Path) -> None:

@@ -65,6 +65,10 @@ class Management:
         answered: Record = self._call("PUT", path)
         return answered
 
+    def send(self, method: str, path: str, members: Mapping[str, object]) -> None:
+        """An operation whose answer says nothing."""
+        self._call(method, path, members)
+
     def delete(self, path: str) -> None:
         """Removes a record; one that is not there is removed already."""
         self._call("DELETE", path)
@@ -137,7 +141,7 @@ class Management:
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return send(method, url, headers=headers, body=body)
+            return send(method, url, headers=headers, body=body, ca_file=self.credentials.ca_file)
         except Unreachable as error:
             raise Failure(
                 f"No server answers at {self.issuer} ({error}).",

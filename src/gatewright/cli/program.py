@@ -89,6 +89,7 @@ _COMMANDS = (
         "Run the authorization server.",
         examples(
             "gatewright serve",
+            "gatewright serve --tls local          https, for Auth0's SDKs and tools",
             "gatewright serve --listen 0.0.0.0:8844 --issuer https://auth.example.com/",
         ),
     ),
@@ -116,7 +117,22 @@ _COMMANDS = (
     (MANAGE, "apps", "apps:app", "Applications: who may ask for tokens.", ""),
     (MANAGE, "grants", "grants:app", "Which permissions an application has at an API.", ""),
     (MANAGE, "keys", "keys:app", "The keys that sign access tokens.", ""),
+    (MANAGE, "trust", "trust:app", "The certificate authority of `serve --tls local`: who trusts it.", ""),
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
+    (
+        MANAGE,
+        "export",
+        "exchange:export",
+        "Write the tenant to a file, in the form of auth0-deploy-cli.",
+        examples("gatewright export tenant.yaml"),
+    ),
+    (
+        MANAGE,
+        "import",
+        "exchange:import_",
+        "Bring the tenant to what a file says.",
+        examples("gatewright import tenant.yaml --dry-run", "gatewright import tenant.yaml"),
+    ),
     (
         TRY,
         "token",
@@ -152,10 +168,11 @@ _COMMANDS = (
     (
         TRY,
         "env",
-        "tokens:env",
+        "environment:env",
         "Shell lines with what a guard needs.",
         examples(
             'eval "$(gatewright env --api https://blog-api)"',
+            'eval "$(gatewright env --tools)"         what Auth0\'s SDKs and tools read',
         ),
     ),
     (

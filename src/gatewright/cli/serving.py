@@ -25,7 +25,7 @@ def serve(
         str | None, Parameter(help="HOST:PORT; localhost:8844 without it. localhost is 127.0.0.1 and ::1.")
     ] = None,
     issuer: Annotated[
-        str | None, Parameter(help="Public base URL, ends with /; http://localhost:PORT/ without it.")
+        str | None, Parameter(help="Public base URL, ends with /; http(s)://localhost:PORT/ without it.")
     ] = None,
     data: Annotated[
         Path | None, Parameter(help="The data folder, made when it is not there; ./.gatewright without it.")
@@ -34,6 +34,10 @@ def serve(
         str | None, Parameter(help="Database URL; SQLite in the data folder without it.")
     ] = None,
     workers: Annotated[int | None, Parameter(help="Processes that serve; 1 without it.")] = None,
+    tls: Annotated[
+        str | None,
+        Parameter(help="local: https with a certificate made here, for localhost; CERT,KEY: with your own."),
+    ] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with settings.")] = None,
 ) -> None:
     """Run the authorization server until Ctrl-C or SIGTERM.
@@ -45,7 +49,13 @@ def serve(
 
     _end_on_sigterm()
     settings = _settings(
-        config, listen=listen, issuer=issuer, data=chosen_folder(data), database=database, workers=workers
+        config,
+        listen=listen,
+        issuer=issuer,
+        data=chosen_folder(data),
+        database=database,
+        workers=workers,
+        tls=tls,
     )
     try:
         run(settings, ready=lambda: _say_where(settings))
@@ -106,6 +116,9 @@ def _say_where(settings: "Settings") -> None:
     say(f"  Key set      {settings.issuer}.well-known/jwks.json")
     say(f"  Data         {folder}")
     say()
+    if settings.tls == "local":
+        say(f"  Certificate  for localhost; programs learn to trust it by: gatewright env{option}")
+        say()
     say(f'  Next         gatewright apis create "Blog API" --identifier https://blog-api{option}')
     say("  Stop         Ctrl-C")
     say()

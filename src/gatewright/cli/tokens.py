@@ -1,7 +1,6 @@
-"""`gatewright token`, `gatewright call` and `gatewright env`: the caller's side of an API."""
+"""`gatewright token` and `gatewright call`: the caller's side of an API."""
 
 import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
@@ -106,34 +105,6 @@ def call(
             *_explained(answer, issued, server.issuer),
             code=EXIT_FOR.get(answer.status, ExitCode.FAILED),
         )
-
-
-def env(*, api: ApiOption = None, shared: Shared = SHARED_DEFAULTS) -> None:
-    """Print shell lines with what a guard needs: issuer, audience, algorithm."""
-    server = connect(shared.data, READS_APIS)
-    variables = {"GATEWRIGHT_ISSUER": server.issuer}
-    found = find_api(server, api) if api is not None else _only_api_or_none(server)
-    if found is not None:
-        variables["GATEWRIGHT_AUDIENCE"] = found["identifier"]
-        if str(found.get("signing_alg", "")).startswith("HS"):
-            say("Its tokens are signed with a secret: Guard needs it as keys=, which no variable gives.")
-        else:
-            variables["GATEWRIGHT_ALGORITHMS"] = found["signing_alg"]
-    if shared.json:
-        write_json(variables)
-        return
-    for name, value in variables.items():
-        write(f"export {name}={shlex.quote(value)}")
-
-
-def _only_api_or_none(server: Management) -> Record | None:
-    try:
-        return only_api(server)
-    except Failure as failure:
-        say("No GATEWRIGHT_AUDIENCE: " + failure.message)
-        for step in failure.steps:
-            say(f"  {step}")
-        return None
 
 
 def _issue(server: Management, api: str | None, app: str | None, scopes: list[str]) -> Issued:

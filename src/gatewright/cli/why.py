@@ -10,7 +10,7 @@ from gatewright.cli.lookup import READS_APIS, find_api, only_api
 from gatewright.cli.management import connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared, split_scopes
 from gatewright.cli.output import printable, write, write_json
-from gatewright.guard import Denied, Guard, Rule, Unavailable, all_of
+from gatewright.guard import Denied, Guard, HttpFetch, Rule, Unavailable, all_of
 from gatewright.guard.walkthrough import Explanation
 
 _LONGEST_INPUT = 64 * 1024  # characters
@@ -65,7 +65,9 @@ def _guard(shared: Shared, *, api: str | None, issuer: str | None, audience: str
     algorithm = str(found.get("signing_alg", "RS256"))
     if algorithm.startswith("HS"):
         raise Failure("This API's tokens are signed with a secret, which this command does not have.")
-    return Guard(server.issuer, audience=str(found["identifier"]), algorithms=(algorithm,))
+    ca_file = server.credentials.ca_file
+    fetch = HttpFetch(ca_file=ca_file) if ca_file is not None else None
+    return Guard(server.issuer, audience=str(found["identifier"]), algorithms=(algorithm,), fetch=fetch)
 
 
 def _words(given: str) -> str:

@@ -20,6 +20,7 @@ from gatewright.guard.errors import (
 )
 from gatewright.guard.extraction import cookie, query
 from gatewright.guard.fetching import Fetch
+from gatewright.guard.freshness import KeyHealth
 from gatewright.guard.introspection import Introspection
 from gatewright.guard.issuers import Issuer
 from gatewright.guard.request import Request
@@ -39,6 +40,7 @@ __all__ = [
     "Introspection",
     "InvalidToken",
     "Issuer",
+    "KeyHealth",
     "KeysUnavailable",
     "NoToken",
     "Observer",

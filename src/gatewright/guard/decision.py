@@ -5,15 +5,18 @@ One way for every framework, read top to bottom in `_script`: where the token is
 403. Callers that block and callers that await share the script and differ in how it is driven.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
 from gatewright.guard import options
 from gatewright.guard.cache import VerifiedTokens
 from gatewright.guard.conditions import Situation, Unmet
+from gatewright.guard.driving import running_loop
 from gatewright.guard.errors import (
     BadHeader,
     Denied,
@@ -24,9 +27,19 @@ from gatewright.guard.errors import (
     StepUpRequired,
     Unavailable,
 )
-from gatewright.guard.extraction import TokenPlace
+from gatewright.guard.extraction import TokenPlace, checked_places
 from gatewright.guard.fetching import Fetch
-from gatewright.guard.issuers import Defaults, Issuer, Keys, Trusted
+from gatewright.guard.freshness import KeyHealth
+from gatewright.guard.issuers import (
+    Defaults,
+    Issuer,
+    Keys,
+    Trusted,
+    common_audience,
+    given_issuers,
+    one_introspected,
+)
+from gatewright.guard.keys import IssuerKeys
 from gatewright.guard.request import Request, bearer_token, header_values
 from gatewright.guard.rules import Rule, combine
 from gatewright.guard.tenants import Lookup, Tenants
@@ -58,8 +71,8 @@ class Guard:
             check. What it raises is answered with 503.
         enforce: False reports what would be refused, and lets everything in.
         cache_size: how many verified tokens are remembered, for at most a minute; 0 for none.
-        snapshot: a folder where the processes of a machine share the keys they have fetched, so that a
-            cold start needs no issuer; nobody else may write there.
+        snapshot: a folder, made if need be, where the processes of a machine share the keys they have
+            fetched, so that a cold start needs no issuer; nobody else may write there.
         fetch: `HttpFetch(...)`, or a function of your own: `fetch(url) -> (status, headers, body)`, sync or
             async. It must not follow redirects. An async one runs in the event loop of `acheck`.
         now: seconds since 1970, UTC.
@@ -90,16 +103,16 @@ class Guard:
         observe: Observer | None = None,
         allow_insecure_issuer: bool = False,
     ) -> None:
-        trusted = _issuers(issuers, keys=keys, insecure=allow_insecure_issuer)
+        trusted = given_issuers(issuers, keys=keys, insecure=allow_insecure_issuer)
         if not trusted and tenants is None:
             raise TypeError("name the issuer whose tokens are accepted, such as 'https://issuer.example/'")
         if keys is not None and fetch is not None:
             raise ValueError("fetch has nothing to fetch where keys are given")
-        self._audience = _audience(audience, trusted, has_tenants=tenants is not None)
+        self._audience = common_audience(audience, trusted, has_tenants=tenants is not None)
         self._algorithms = options.checked_algorithms(
             algorithms, keys_given=any(issuer.keys is not None for issuer in trusted)
         )
-        self._token_from = _places(token_from)
+        self._token_from = checked_places(token_from)
         self._revoked = revoked
         self._enforce = enforce
         self._leeway = options.checked_leeway(leeway)
@@ -111,14 +124,14 @@ class Guard:
             leeway=self._leeway,
             fetch=fetch,
             now=now,
-            snapshot=None if snapshot is None else Path(snapshot),
+            snapshot=options.made_folder(snapshot),
         )
         by_url = {issuer.url: defaults.trust(issuer) for issuer in trusted}
         used = {name for issuer in by_url.values() for name in issuer.algorithms}
         self._verifier = Verifier(
             issuers=by_url,
             tenants=None if tenants is None else Tenants(tenants, trust=defaults.trust),
-            opaque=_opaque(by_url.values()),
+            opaque=one_introspected(by_url.values()),
             algorithms=tuple(ALGORITHMS) if tenants is not None else tuple(sorted(used)),
             realm=self._audience[0],
             now=now,
@@ -180,6 +193,31 @@ class Guard:
     def counts(self) -> Mapping[str, int]:
         """How many decisions there were, by reason; `accepted` and `anonymous` are among the reasons."""
         return self._verdicts.counts()
+
+    def health(self) -> tuple[KeyHealth, ...]:
+        """What is known of the keys of each issuer that publishes them; asks nobody.
+
+        Of `tenants` there are those looked up not long ago.
+        """
+        return tuple(keys.health() for keys in _published(self._verifier.trusted()))
+
+    def warm(self) -> bool:
+        """Fetch the keys of the issuers named before a request needs them; whether all have keys to use.
+
+        Keys that are fresh are not fetched again. It waits as long as a check would, and never raises.
+        """
+        sources = _published(self._verifier.issuers.values())
+        if not sources:
+            return True
+        with ThreadPoolExecutor(len(sources)) as threads:
+            return all(list(threads.map(IssuerKeys.warm, sources)))
+
+    async def awarm(self) -> bool:
+        """As `warm`, without blocking the event loop."""
+        if running_loop() is None:
+            return self.warm()
+        sources = _published(self._verifier.issuers.values())
+        return all(await asyncio.gather(*(keys.awarm() for keys in sources)))
 
     def check(self, request: Request, rule: Rule | str | None = None) -> AccessToken:
         """The access token of a request that may enter; any valid token when there is no rule.
@@ -342,12 +380,8 @@ class Guard:
         return refusal
 
 
-def _opaque(issuers: Iterable[Trusted]) -> Trusted | None:
-    asked_about = [trusted for trusted in issuers if trusted.introspector is not None]
-    if len(asked_about) > 1:
-        # An opaque token does not say whose it is, and no issuer is to see another's.
-        raise ValueError("introspection can be that of one issuer only")
-    return asked_about[0] if asked_about else None
+def _published(issuers: Iterable[Trusted]) -> list[IssuerKeys]:
+    return [trusted.keys for trusted in issuers if isinstance(trusted.keys, IssuerKeys)]
 
 
 def _entered(verdict: Verdict) -> AccessToken:
@@ -361,35 +395,3 @@ def _wanted(rule: Rule | str | None) -> Rule | None:
     if rule is None or isinstance(rule, Rule):
         return rule
     return combine(rule)
-
-
-def _issuers(issuers: tuple[str | Issuer, ...], *, keys: Keys | None, insecure: bool) -> list[Issuer]:
-    if keys is not None and (len(issuers) != 1 or not isinstance(issuers[0], str)):
-        raise ValueError("keys are those of one issuer: with several, say Issuer(url, keys=...)")
-    made = [
-        given if isinstance(given, Issuer) else Issuer(given, keys=keys, allow_insecure=insecure)
-        for given in issuers
-    ]
-    if len({issuer.url for issuer in made}) < len(made):
-        raise ValueError("an issuer is named twice")
-    return made
-
-
-def _audience(given: object, issuers: list[Issuer], *, has_tenants: bool) -> tuple[str, ...]:
-    """What this API is called; where that differs by issuer, the first one's names are for its answers."""
-    if given is None and issuers and not has_tenants:
-        own = [issuer.audience for issuer in issuers]
-        if all(audience is not None for audience in own):
-            return options.checked_audience(own[0])
-    if given is None:
-        raise TypeError("audience is missing: the identifier of this API, such as 'https://blog-api'")
-    return options.checked_audience(given)
-
-
-def _places(places: Iterable[TokenPlace]) -> tuple[TokenPlace, ...]:
-    if callable(places) or isinstance(places, str):
-        raise TypeError("token_from is a list of places, such as [cookie('session')]")
-    made = tuple(places)
-    if not all(callable(place) for place in made):
-        raise TypeError("token_from is a list of functions of a request, such as cookie('session')")
-    return made

@@ -8,7 +8,7 @@ A place is a function of the request that gives the token or None. A request wit
 malformed (RFC 6750, section 2). The body is never read, so it is no place.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -69,6 +69,20 @@ def query(name: str = "access_token") -> TokenPlace:
         return " ".join(found) if found else None
 
     return from_query
+
+
+def checked_places(places: Iterable[TokenPlace]) -> tuple[TokenPlace, ...]:
+    """The places that a guard looks in beside the Authorization header.
+
+    Raises:
+        TypeError: no list of functions of a request.
+    """
+    if callable(places) or isinstance(places, str):
+        raise TypeError("token_from is a list of places, such as [cookie('session')]")
+    made = tuple(places)
+    if not all(callable(place) for place in made):
+        raise TypeError("token_from is a list of functions of a request, such as cookie('session')")
+    return made
 
 
 def _cookies(request: Request, name: str) -> Iterator[str]:

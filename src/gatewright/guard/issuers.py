@@ -3,7 +3,7 @@
 `Issuer` is what users write; `Trusted` is the same with everything filled in and its keys at hand.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from gatewright.guard import options
 from gatewright.guard.fetching import Fetch
 from gatewright.guard.introspection import Introspection, Introspector
 from gatewright.guard.keys import IssuerKeys
+from gatewright.guard.snapshot import file_in
 from gatewright.guard.token import ScopeClaim
 from gatewright.jose import JWK, JWKS
 from gatewright.jose.errors import UnknownKey
@@ -103,9 +104,9 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandedKeys:
-    """Keys that the program has already; asked for at each check, so that a ring may rotate."""
+    """Keys that the program has already; a callable is asked at each check, so that a ring may rotate."""
 
-    keys: Callable[[], JWKS]
+    keys: Keys
 
     def known(self, *, kid: str | None, alg: str, now: float) -> JWK | None:  # noqa: ARG002 - as KeySource
         """The key, if the set has it now."""
@@ -116,7 +117,15 @@ class HandedKeys:
 
     def find(self, *, kid: str | None, alg: str) -> JWK:
         """The key, if the set has it now; else `UnknownKey`."""
-        return self.keys().select(kid=kid, alg=alg)
+        keys = self.keys
+        if not isinstance(keys, JWK):
+            return (keys if isinstance(keys, JWKS) else keys()).select(kid=kid, alg=alg)
+        # There is no other: without a name of its own it is the key of tokens with any `kid`.
+        if (None not in (kid, keys.kid) and kid != keys.kid) or not keys.can_verify:
+            raise UnknownKey("the token names another key, or the key does not verify")
+        if alg not in keys.algorithms:
+            raise UnknownKey("the key is not for the token's alg")
+        return keys
 
     async def afind(self, *, kid: str | None, alg: str) -> JWK:
         """As `find`."""
@@ -170,27 +179,65 @@ class Defaults:
         )
 
     def _source(self, issuer: Issuer) -> KeySource:
-        keys = issuer.keys
-        if keys is None:
-            return IssuerKeys(
-                issuer.url,
-                now=self.now,
-                fetch=self.fetch,
-                insecure=issuer.allow_insecure,
-                jwks_uri=issuer.jwks_uri,
-                snapshot=self.snapshot,
-            )
-        if isinstance(keys, JWK):
-            keys = JWKS([keys])
-        if isinstance(keys, JWKS):
-            known = keys
-            return HandedKeys(lambda: known)
-        return HandedKeys(keys)
+        if issuer.keys is not None:
+            return HandedKeys(issuer.keys)
+        return IssuerKeys(
+            issuer.url,
+            now=self.now,
+            fetch=self.fetch,
+            insecure=issuer.allow_insecure,
+            jwks_uri=issuer.jwks_uri,
+            snapshot=None if self.snapshot is None else file_in(self.snapshot, issuer.url),
+        )
 
     def _introspector(self, issuer: Issuer) -> Introspector | None:
         if issuer.introspection is None:
             return None
         return Introspector(issuer.introspection, issuer=issuer.url, now=self.now, fetch=self.fetch)
+
+
+def given_issuers(issuers: tuple[str | Issuer, ...], *, keys: Keys | None, insecure: bool) -> list[Issuer]:
+    """Those that a guard is built with, URLs made issuers.
+
+    Raises:
+        TypeError, ValueError: one cannot be right or is named twice, or `keys` are not those of one URL.
+    """
+    if keys is not None and (len(issuers) != 1 or not isinstance(issuers[0], str)):
+        raise ValueError("keys are those of one issuer: with several, say Issuer(url, keys=...)")
+    made = [
+        given if isinstance(given, Issuer) else Issuer(given, keys=keys, allow_insecure=insecure)
+        for given in issuers
+    ]
+    if len({issuer.url for issuer in made}) < len(made):
+        raise ValueError("an issuer is named twice")
+    return made
+
+
+def common_audience(given: object, issuers: Iterable[Issuer], *, has_tenants: bool) -> tuple[str, ...]:
+    """What an API is called; where that differs by issuer, the first one's names are for its answers.
+
+    Raises:
+        TypeError, ValueError: it is left open, or can be no name.
+    """
+    own = [issuer.audience for issuer in issuers]
+    if given is None and own and None not in own and not has_tenants:
+        return options.checked_audience(own[0])
+    if given is None:
+        raise TypeError("audience is missing: the identifier of this API, such as 'https://blog-api'")
+    return options.checked_audience(given)
+
+
+def one_introspected(issuers: Iterable[Trusted]) -> Trusted | None:
+    """The issuer that is asked about opaque tokens, if there is one.
+
+    Raises:
+        ValueError: there are several.
+    """
+    asked_about = [trusted for trusted in issuers if trusted.introspector is not None]
+    if len(asked_about) > 1:
+        # An opaque token does not say whose it is, and no issuer is to see another's.
+        raise ValueError("introspection can be that of one issuer only")
+    return asked_about[0] if asked_about else None
 
 
 def _checked_keys(keys: object) -> object:

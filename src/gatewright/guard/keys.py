@@ -52,8 +52,8 @@ class IssuerKeys:
 
     `known` never waits; `find` and `afind` ask the issuer when they have to, for at most `timeout`
     seconds (by default those of an `HttpFetch`, else 5), and then raise `UnknownKey` (a good answer lacks
-    the key) or `FetchFailed` (who knows). `snapshot` is a file that processes share, or a folder for it:
-    see `gatewright.guard.snapshot`.
+    the key) or `FetchFailed` (who knows). `snapshot` is a file that processes share: see
+    `gatewright.guard.snapshot`.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -113,6 +114,25 @@ def checked_size(size: object) -> int:
     if size < 0:
         raise ValueError(f"cache_size is a number from 0 on, not {size}")
     return size
+
+
+def made_folder(path: str | Path | None) -> Path | None:
+    """The folder of snapshots, made for this user alone if there is none yet.
+
+    Raises:
+        TypeError: no path.
+        ValueError: it cannot be made, or is no folder.
+    """
+    if path is None:
+        return None
+    if not isinstance(path, str | Path):
+        raise TypeError(f"snapshot is the path of a folder, not {path!r}")
+    folder = Path(path)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"snapshot {str(path)!r} is to be a folder: {error.strerror}") from error
+    return folder
 
 
 def from_environment(

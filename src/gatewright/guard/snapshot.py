@@ -60,18 +60,20 @@ class Stored:
     at: float
 
 
+def file_in(folder: Path, issuer: str) -> Path:
+    """Where in a folder the file of an issuer is."""
+    return folder / f"{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"
+
+
 class SnapshotFile:
     """The file of one issuer; nothing here raises, for a file is never worth a refusal.
 
-    `path` is the file, or a folder that holds one for each issuer. `jwks_uri`: the only one believed, if
-    there is one.
+    `jwks_uri`: the only one believed, if there is one.
     """
 
     def __init__(
         self, path: Path, *, issuer: str, jwks_uri: str | None = None, insecure: bool = False
     ) -> None:
-        if path.is_dir():
-            path = path / f"{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"
         self.path = path
         self._issuer = issuer
         self._jwks_uri = jwks_uri

@@ -44,11 +44,16 @@ class Tenants:
                 return found
         return None
 
+    def known(self) -> list[Trusted]:
+        """Those that the lookup has told of, as they were then."""
+        return [entry.trusted for entry in tuple(self._known.values()) if entry.trusted is not None]
+
     def remember(self, url: str, said: object, now: float) -> Trusted | None:
         """Take the answer of the lookup.
 
         Raises:
-            TypeError, ValueError: it is no `Issuer` of this very URL and not None.
+            TypeError, ValueError: it is no `Issuer` of this very URL and not None, or one with
+                introspection: an opaque token does not say whose it is.
         """
         if said is None:
             self._known.pop(url, None)
@@ -58,6 +63,8 @@ class Tenants:
             raise TypeError(f"tenants gives an Issuer or None, not {type(said).__name__}")
         if said.url != url:
             raise ValueError(f"tenants was asked for {url!r} and gave {said.url!r}")
+        if said.introspection is not None:
+            raise ValueError(f"{url!r} has introspection: only an issuer that is named can have it")
         before = self._known.get(url)
         same = before is not None and before.trusted is not None and before.trusted.issuer == said
         trusted = before.trusted if before is not None and same else self._trust(said)

@@ -88,6 +88,10 @@ class Verifier:
         self.cache.put(token, verified)
         return verified.token, trusted
 
+    def trusted(self) -> list[Trusted]:
+        """The issuers named, and the tenants looked up not long ago."""
+        return [*self.issuers.values(), *(self.tenants.known() if self.tenants is not None else ())]
+
     def _introspected(self, token: str, trusted: Trusted) -> Script[tuple[AccessToken, Trusted]]:
         """An opaque token, by what its issuer says of it (RFC 7662)."""
         introspector = cast("Introspector", trusted.introspector)

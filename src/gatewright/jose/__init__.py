@@ -24,7 +24,8 @@ from gatewright.jose.errors import (
     WrongAudience,
     WrongType,
 )
-from gatewright.jose.jwk import JWK, JWKS
+from gatewright.jose.jwk import JWK
+from gatewright.jose.jwks import JWKS
 
 __all__ = [
     "ALGORITHMS",

@@ -1,4 +1,4 @@
-"""The one table of signature algorithms (RFC 7518, section 3; RFC 8037).
+"""The one table of signature algorithms (RFC 7518, section 3; RFC 8037; RFC 9864).
 
 An algorithm is a row; `none` has no row and so can never be allowed. Whether a key may be used with an
 algorithm is decided in `jwk`, whether a token may in `jws`; here is only the arithmetic.
@@ -117,7 +117,7 @@ def _ecdsa(name: str, digest: hashes.HashAlgorithm, curve: Curve) -> Algorithm:
     return Algorithm(name, "EC", curve.crv, digest.digest_size, sign, verify)
 
 
-def _eddsa() -> Algorithm:
+def _ed25519(name: str) -> Algorithm:
     def sign(key: ed25519.Ed25519PrivateKey, data: bytes) -> bytes:
         return key.sign(data)
 
@@ -128,7 +128,7 @@ def _eddsa() -> Algorithm:
             return False
         return True
 
-    return Algorithm("EdDSA", "OKP", "Ed25519", 64, sign, verify)
+    return Algorithm(name, "OKP", "Ed25519", 64, sign, verify)
 
 
 def _hmac(name: str, digest: hashes.HashAlgorithm) -> Algorithm:
@@ -156,7 +156,9 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
             _ecdsa("ES256", hashes.SHA256(), _P256),
             _ecdsa("ES384", hashes.SHA384(), _P384),
             _ecdsa("ES512", hashes.SHA512(), _P521),
-            _eddsa(),
+            _ed25519("EdDSA"),
+            # What RFC 9864, section 2.2, calls the same: EdDSA does not tell the curve.
+            _ed25519("Ed25519"),
             _hmac("HS256", hashes.SHA256()),
             _hmac("HS384", hashes.SHA384()),
             _hmac("HS512", hashes.SHA512()),

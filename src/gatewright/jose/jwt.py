@@ -22,7 +22,8 @@ from gatewright.jose.errors import (
     WrongAudience,
     WrongType,
 )
-from gatewright.jose.jwk import JWK, JWKS
+from gatewright.jose.jwk import JWK
+from gatewright.jose.jwks import JWKS
 from gatewright.jose.jws import JWS, MAX_LENGTH
 
 ACCESS_TOKEN_TYPES: Final = ("JWT", "at+jwt")

@@ -1,14 +1,18 @@
-"""What a key is made of: JWK members to key objects and back (RFC 7518, section 6; RFC 8037).
+"""What a key is made of: JWK members to key objects and back (RFC 7518, section 6; RFC 8037), and PEM.
 
 Every check on the numbers of a key is here. What a key may be used for (`alg`, `use`, `key_ops`) is
 `jwk`'s business.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from gatewright.jose.algorithms import CURVES, Curve
 from gatewright.jose.encoding import decode, encode
@@ -27,11 +31,15 @@ MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
 MIN_SECRET_BYTES: Final = 32
 MAX_SECRET_BYTES: Final = 4096
+MAX_PEM_BYTES: Final = 64 * 1024
 
 _MAX_RSA_BYTES = MAX_RSA_BITS // 8
 _MAX_EXPONENT_BYTES = 4
 _RSA_PRIVATE = ("p", "q", "d", "dp", "dq", "qi")
 _ED25519_BYTES = 32
+_EC = ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
+_CURVE_NAMES = frozenset(curve.curve.name for curve in CURVES.values())
+_PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 def parse(kty: str, members: Mapping[str, object]) -> Native:
@@ -44,6 +52,41 @@ def parse(kty: str, members: Mapping[str, object]) -> Native:
     if reader is None:
         raise InvalidKey("kty is not RSA, EC, OKP or oct")
     return reader(members)
+
+
+def parse_pem(pem: bytes) -> PublicKey | PrivateKey:
+    """The key in a PEM text (RFC 7468): a public key, a private key without a password, or a certificate's.
+
+    Of a certificate nothing but the key is looked at. What is read goes through the checks of `parse`.
+
+    Raises:
+        InvalidKey: larger than 64 KiB, not one key, or one that `parse` would refuse.
+    """
+    if len(pem) > MAX_PEM_BYTES:
+        raise InvalidKey(f"the PEM text is larger than {MAX_PEM_BYTES} bytes")
+    labels = [label for label in _PEM_LABEL.findall(pem) if label != b"EC PARAMETERS"]
+    if len(labels) != 1:
+        raise InvalidKey(f"the PEM text holds {len(labels)} keys and certificates, not one")
+    try:
+        native = _load_pem(labels[0], pem)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidKey("the PEM text is no key that can be read, or is encrypted") from None
+    curve_is_known = not isinstance(native, _EC) or native.curve.name in _CURVE_NAMES
+    if not isinstance(native, PublicKey | PrivateKey) or not curve_is_known:
+        raise InvalidKey("the PEM text is no RSA or Ed25519 key and none on P-256, P-384 or P-521")
+    members: dict[str, str] = public_members(public_half(native))
+    if isinstance(native, PrivateKey):
+        members |= private_members(native)
+    parse(members["kty"], members)
+    return native
+
+
+def _load_pem(label: bytes, pem: bytes) -> object:
+    if label.endswith(b"PRIVATE KEY"):
+        return load_pem_private_key(pem, password=None)
+    if label == b"CERTIFICATE":
+        return load_pem_x509_certificate(pem).public_key()
+    return load_pem_public_key(pem)
 
 
 def public_half(native: PublicKey | PrivateKey) -> PublicKey:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from uvicorn.supervisors import Multiprocess
 
-from gatewright.server.bootstrap import make_first_records, open_store
+from gatewright.server.bootstrap import make_first_records, open_store, prepare_tls
 from gatewright.server.context import Server
 from gatewright.server.dashboard.start import start_page
 from gatewright.server.errors import OAuthError, StartupError, StoreUnavailable
@@ -93,7 +94,7 @@ def make_app(server: Server) -> Starlette:
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(RequestFrame)],
+        middleware=[Middleware(RequestFrame, trusted_proxies=server.settings.trusted_proxies)],
         exception_handlers={OAuthError: _refusal, HTTPException: _no_such_page},  # type: ignore[dict-item]  # Starlette types handlers by Exception
     )
     app.router.redirect_slashes = False  # such a redirect goes to whatever host the request named
@@ -122,16 +123,18 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> Non
     host, port = settings.address
     sockets = listen(host, port)
     try:
+        server = build(settings)
+        tls = prepare_tls(settings, now=time.time())
         if settings.workers == 1:
-            app = make_app(build(settings))
+            app = make_app(server)
             if ready is not None:
                 ready()
-            uvicorn.Server(_config(app)).run(sockets)
+            uvicorn.Server(_config(app, tls)).run(sockets)
             return
-        close(build(settings))  # so that a fault is said once, and the workers find everything made
+        close(server)  # made here so that a fault is said once, and the workers find everything made
         if ready is not None:
             ready()
-        config = _config(Worker(settings), factory=True, workers=settings.workers)
+        config = _config(Worker(settings), tls, factory=True, workers=settings.workers)
         Multiprocess(config, sockets=sockets).run()
     finally:
         for each in sockets:
@@ -147,10 +150,11 @@ class RunningServer:
         self._sockets = listen(*settings.address)
         try:
             self.server = build(settings, now=now)
+            tls = prepare_tls(settings, now=now())
         except BaseException:
             self._close_sockets()
             raise
-        self._http = uvicorn.Server(_config(make_app(self.server)))
+        self._http = uvicorn.Server(_config(make_app(self.server), tls))
         self._thread = threading.Thread(
             target=self._http.run, args=(self._sockets,), name="gatewright-server"
         )
@@ -193,9 +197,13 @@ def start(settings: Settings, *, now: Clock = time.time) -> RunningServer:
     return RunningServer(settings, now=now)
 
 
-def _config(app: Starlette | Worker, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+def _config(
+    app: Starlette | Worker, tls: tuple[Path, Path] | None, *, factory: bool = False, workers: int = 1
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        ssl_certfile=None if tls is None else tls[0],
+        ssl_keyfile=None if tls is None else tls[1],
         factory=factory,
         workers=workers,
         lifespan="on",

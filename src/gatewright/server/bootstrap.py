@@ -4,13 +4,14 @@ Folder, master key, database, signing keys, system API, and the command line's o
 """
 
 import json
-import os
-import tempfile
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gatewright.server import local_tls
 from gatewright.server.errors import StartupError
+from gatewright.server.files import write_privately
 from gatewright.server.keys import FIRST_RING, SigningKeys
 from gatewright.server.model import (
     Client,
@@ -22,7 +23,7 @@ from gatewright.server.model import (
     new_secret,
 )
 from gatewright.server.sealing import Sealer, generate_master_key
-from gatewright.server.settings import Settings
+from gatewright.server.settings import LOCAL, Settings
 from gatewright.server.store import Store, Transaction, database_exists
 from gatewright.server.system_api import system_resource_server
 
@@ -43,6 +44,29 @@ def open_store(settings: Settings) -> Store:
         master_keys = _master_keys(settings)
     sealer = Sealer(master_keys)
     return Store.open(settings.database, sealer, system_identifier=settings.management_audience)
+
+
+def prepare_tls(settings: Settings, *, now: float) -> tuple[Path, Path] | None:
+    """The files of the certificate chain and the key to serve with; None for plain http.
+
+    Raises:
+        StartupError: with a plain sentence, when they cannot be used.
+    """
+    if settings.tls == LOCAL:
+        with _usable(settings.data):
+            made = local_tls.ensure(settings.data, now=now)
+        return made.certificate, made.key
+    given = settings.certificate_files
+    if given is not None:
+        try:
+            # Without a password to give, OpenSSL would ask the terminal.
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*given, password="")
+        except OSError as error:
+            reason = getattr(error, "reason", None) or error.strerror or error
+            files = f"{given[0]} and {given[1]}"
+            said = f"{files} are no certificate and its key (PEM, without a password): {reason}."
+            raise StartupError(said) from error
+    return given
 
 
 def make_first_records(store: Store, settings: Settings, keys: SigningKeys) -> None:
@@ -89,11 +113,13 @@ def _make_cli_client(tx: Transaction) -> Client:
 
 def _write_credentials(settings: Settings, client: Client) -> None:
     members = {"issuer": settings.issuer, "client_id": client.client_id, "client_secret": client.secrets[0]}
+    if settings.tls == LOCAL:
+        members["ca_file"] = str(local_tls.local_tls(settings.data).authority)
     text = json.dumps(members, indent=2) + "\n"
     file = settings.data / CREDENTIALS_FILE
     with _usable(settings.data):
         if not file.exists() or file.read_bytes() != text.encode():
-            _write_privately(file, text)
+            write_privately(file, text)
 
 
 @contextmanager
@@ -124,35 +150,5 @@ def _master_keys(settings: Settings) -> list[str]:
                 f"The master key is missing: {file} is not there, and the database was sealed with it. "
                 "Put the file back, or give the key as GATEWRIGHT_SERVER_MASTER_KEY."
             )
-        _write_privately(file, generate_master_key() + "\n", overwrite=False)
+        write_privately(file, generate_master_key() + "\n", overwrite=False)
     return file.read_text(encoding="utf-8", errors="replace").split()
-
-
-def _write_privately(file: Path, text: str, *, overwrite: bool = True) -> None:
-    """Writes a file only its owner can read, whole or not at all, on disk when this returns."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if overwrite:
-            Path(name).replace(file)
-        else:
-            _link_unless_there(Path(name), file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
-def _link_unless_there(made: Path, file: Path) -> None:
-    """Two first starts at once end with one key: the other's, if it was earlier."""
-    try:
-        os.link(made, file)
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()

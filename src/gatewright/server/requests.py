@@ -7,7 +7,8 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from gatewright.jose import JoseError
 from gatewright.jose.encoding import parse_json
 from gatewright.server.errors import ApiError, BodyRefused, OAuthError
 from gatewright.server.events import Caller
+from gatewright.server.settings import Network
 
 MANAGEMENT_PATH = "/api/v2"
 LONGEST_USER_AGENT = 512
@@ -28,14 +30,17 @@ logger = logging.getLogger("gatewright.server")
 class RequestFrame:
     """Outermost: gives the request its id, logs one line for it, and turns an unknown failure into a 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network] = ()) -> None:
         self._app = app
+        self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection; the lifespan passes through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._trusted_proxies:
+            scope["client"] = _forwarded_client(scope, self._trusted_proxies)
         request_id = secrets.token_hex(8)
         facts: dict[str, object] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
@@ -83,12 +88,39 @@ def request_id(request: Request) -> str:
 
 
 def caller(request: Request) -> Caller:
-    """Who asks. The address is the connection's own."""
+    """Who asks. The address is the connection's own, or the one that a trusted proxy names."""
     return Caller(
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "")[:LONGEST_USER_AGENT],
         request_id=request_id(request),
     )
+
+
+def _forwarded_client(scope: Scope, trusted: Sequence[Network]) -> tuple[str, int] | None:
+    """Who asked the first of the proxies that are trusted: read from the right, where they write."""
+    client: tuple[str, int] | None = scope.get("client")
+    lists = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    named = [entry.strip() for entry in ",".join(lists).split(",") if entry.strip()]
+    while named and client is not None and _is_among(client[0], trusted):
+        entry = _address(named.pop())
+        if entry is None:
+            break  # a proxy that writes anything else is believed no further
+        client = (str(entry), 0)
+    return client
+
+
+def _is_among(text: str, networks: Sequence[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:

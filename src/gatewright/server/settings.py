@@ -7,7 +7,9 @@ here: it is stored and edited through the Management API.
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 from gatewright.server.errors import SettingsError
@@ -18,6 +20,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "text", "json")
 HIGHEST_PORT = 65535
 MOST_WORKERS = 64
+LOCAL = "local"
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class Secret:
@@ -54,6 +59,9 @@ class Settings:
         master_key: seals secrets at rest: 32 bytes in base64url, several separated by commas (the first
             one writes). ``None``: kept in ``data/master.key``.
         workers: processes that serve.
+        tls: empty for http, ``local`` for https with a certificate that the server makes itself for
+            localhost, or ``CERT,KEY``: the files (PEM) of a certificate chain and its key.
+        trusted_proxies: addresses and networks, separated by commas, whose ``X-Forwarded-For`` is believed.
         allow_insecure_issuer: an ``http://`` issuer that is not on loopback is a fault unless this is set.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
         log_format: ``text`` for people, ``json`` for programs; ``auto`` looks whether a terminal reads.
@@ -65,6 +73,8 @@ class Settings:
     database: str = ""
     master_key: Secret | None = None
     workers: int = 1
+    tls: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
     allow_insecure_issuer: bool = False
     log_level: str = "info"
     log_format: str = "auto"
@@ -94,6 +104,12 @@ class Settings:
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
         return split_address(self.listen)
+
+    @property
+    def certificate_files(self) -> tuple[Path, Path] | None:
+        """Certificate chain and key that the operator brought; none with ``local`` and with http."""
+        certificate, comma, key = self.tls.partition(",")
+        return (Path(certificate), Path(key)) if comma else None
 
     @property
     def management_audience(self) -> str:
@@ -155,7 +171,7 @@ def _parse(name: str, raw: object, faults: list[str]) -> object | None:
 def _with_defaults(settings: Settings, given: Mapping[str, object], faults: list[str]) -> Settings:
     """Fills in what follows from other settings; what was given and is wrong is no second fault here."""
     if "issuer" not in given:
-        settings = replace(settings, issuer=_local_issuer(settings.address, faults))
+        settings = replace(settings, issuer=_local_issuer(settings, faults))
     if "database" not in given:
         path = quote(str(settings.data.absolute() / "gatewright.db"))
         settings = replace(settings, database=f"sqlite:///{path}")
@@ -165,13 +181,21 @@ def _with_defaults(settings: Settings, given: Mapping[str, object], faults: list
             f"issuer: {settings.issuer} is not https; tokens and secrets would travel in clear. "
             "Set allow_insecure_issuer to accept that"
         )
+    if settings.tls and settings.issuer.startswith("http:"):
+        faults.append(f"issuer: {settings.issuer} is http, and tls makes the server speak https")
+    if settings.tls == LOCAL and settings.issuer and url.hostname not in LOOPBACK:
+        faults.append(
+            f"tls: a local certificate is for localhost, not for {url.hostname}: "
+            "bring one of your own with --tls CERT,KEY"
+        )
     return settings
 
 
-def _local_issuer(address: tuple[str, int], faults: list[str]) -> str:
-    host, port = address
+def _local_issuer(settings: Settings, faults: list[str]) -> str:
+    host, port = settings.address
     if host in LOOPBACK:
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        scheme = "https" if settings.tls else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
     faults.append(
         f"issuer: listening on {host} needs the public URL of this server, for example "
         "--issuer https://auth.example.com/"
@@ -224,6 +248,25 @@ def _workers(raw: object) -> int:
     return count
 
 
+def _tls(raw: object) -> str:
+    if raw in ("", LOCAL):
+        return str(raw)
+    files = _text(raw).split(",")
+    if len(files) != 2 or not all(files):  # noqa: PLR2004 - a pair
+        raise ValueError(f"{LOCAL} or CERT,KEY is wanted, not {raw!r}")
+    for file in files:
+        if not Path(file).is_file():
+            raise ValueError(f"{file} is no file")
+    return ",".join(str(Path(file).absolute()) for file in files)
+
+
+def _networks(raw: object) -> tuple[Network, ...]:
+    words: object = raw.replace(",", " ").split() if isinstance(raw, str) else raw
+    if not isinstance(words, list | tuple):
+        raise TypeError("addresses and networks are wanted, separated by commas")
+    return tuple(ip_network(word) for word in words)
+
+
 def _switch(raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
@@ -249,6 +292,8 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "database": _database,
     "master_key": lambda raw: raw if isinstance(raw, Secret) else Secret(_text(raw)),
     "workers": _workers,
+    "tls": _tls,
+    "trusted_proxies": _networks,
     "allow_insecure_issuer": _switch,
     "log_level": _one_of(*LOG_LEVELS),
     "log_format": _one_of(*LOG_FORMATS),

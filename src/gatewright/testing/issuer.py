@@ -50,9 +50,9 @@ class TokenIssuer:
 
     def __init__(self, url: str = "https://issuer.test/", *, algorithm: str = "RS256") -> None:
         self.url = url
-        self.clock = Clock()
-        self.algorithm = algorithm
-        self.audience = "https://api.test"
+        self.clock: Clock = Clock()
+        self.algorithm: str = algorithm
+        self.audience: str = "https://api.test"
         self._generation = 0
         self._oldest = 0
         self._is_down = False

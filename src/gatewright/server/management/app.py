@@ -6,7 +6,14 @@ from starlette.types import Receive, Scope, Send
 from gatewright.guard import Guard
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
-from gatewright.server.management import client_grants, clients, logs, resource_servers, signing_keys
+from gatewright.server.management import (
+    client_grants,
+    clients,
+    logs,
+    resource_servers,
+    signing_keys,
+    tenant_settings,
+)
 from gatewright.server.management.endpoint import Router, answer
 from gatewright.server.requests import render
 
@@ -16,6 +23,7 @@ ROUTES = (
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
     *logs.ROUTES,
+    *tenant_settings.ROUTES,
 )
 
 

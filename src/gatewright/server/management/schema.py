@@ -31,8 +31,9 @@ _WORDING: tuple[tuple[str, str], ...] = (
     (r"Expected `str` of length <= (\d+)", "String is too long, maximum {0}"),
     (r"Expected `str` matching regex '(.+)'", "String does not match pattern {0}"),
     (r"Expected `array` of length <= (\d+)", "Array is too long, maximum {0}"),
-    (r"Expected `(?:int|float)` >= (-?\d+)", "Value is less than minimum {0}"),
-    (r"Expected `(?:int|float)` <= (-?\d+)", "Value is greater than maximum {0}"),
+    (r"Expected `array` of length >= (\d+)", "Array is too short, minimum {0}"),
+    (r"Expected `(?:int|float)` >=? (-?[\d.]+)", "Value is less than minimum {0}"),
+    (r"Expected `(?:int|float)` <= (-?[\d.]+)", "Value is greater than maximum {0}"),
 )
 _TYPE_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
@@ -106,6 +107,19 @@ def boolean(query: Mapping[str, str], name: str) -> bool | None:
     if text not in {"true", "false"}:
         raise invalid_query("Expected type boolean but found type string", name)
     return text == "true"
+
+
+def chosen(query: Mapping[str, str], members: dict[str, object]) -> dict[str, object]:
+    """The members that ``fields`` and ``include_fields`` of the query ask for.
+
+    Raises:
+        ApiError: 400 ``invalid_query_string``.
+    """
+    wanted = boolean(query, "include_fields") is not False
+    if not query.get("fields"):
+        return members
+    names = {name.strip() for name in query["fields"].split(",")}
+    return {name: value for name, value in members.items() if (name in names) == wanted}
 
 
 def _worded(message: str) -> tuple[str, str]:

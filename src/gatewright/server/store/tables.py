@@ -78,6 +78,81 @@ client_grants = Table(
     sqlite_autoincrement=True,
 )
 
+# Keys and certificates that clients authenticate with (private_key_jwt, mTLS); nothing in it is secret.
+client_credentials = Table(
+    "client_credentials",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("clients.client_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Client assertions that were used (RFC 7523, section 3): the insert that fails is the replay.
+spent_assertions = Table(
+    "spent_assertions",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("jti_digest", String(64), primary_key=True),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+# When each of a client's secrets was last used; written off the request path.
+secret_uses = Table(
+    "secret_uses",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("secret_id", String(64), primary_key=True),
+    Column("last_used_at", Float, nullable=False),
+)
+
+# What was leased of a token quota in a window, by all processes together.
+quota_windows = Table(
+    "quota_windows",
+    metadata,
+    Column("bucket", String(128), primary_key=True),
+    Column("starts_at", Integer, primary_key=True),
+    Column("leased", Integer, nullable=False),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("user_id", String(255), nullable=False, unique=True),
+    Column("email", String(320), nullable=True, index=True),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# A sink holds the secrets of whom events go to.
+log_streams = Table(
+    "log_streams",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+    Column("sealed_sink", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 signing_keys = Table(
     "signing_keys",
     metadata,
