@@ -32,7 +32,14 @@ class Row:
 
 
 RECORDS = ("server.settings", "server.errors", "server.model", "server.tenant", "server.sealing")
-FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
+FLOOR = (
+    *RECORDS,
+    "server.store",
+    "server.certificates",
+    "server.keys",
+    "server.events",
+    "server.limits",
+)
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
     "asgi", "starlette", "fastapi", "wsgi", "flask", "django", "rest_framework", "aiohttp", "litestar",
@@ -74,6 +81,7 @@ TABLE: dict[str, Row] = {
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
     "server.events": Row((*RECORDS, "server.store")),
+    "server.limits": Row((*RECORDS, "server.store")),
     "server.context": Row(FLOOR),
     "server.requests": Row(("server.errors", "server.settings", "server.events", "jose"), ("starlette",)),
     "server.logs": Row(("server.settings",), ("structlog",)),

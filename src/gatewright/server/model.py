@@ -72,6 +72,11 @@ class ResourceServer:
         members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
         return tuple(member["value"] for member in members)
 
+    def describe(self, scope: str) -> str | None:
+        """What is said of one of its permissions."""
+        members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
+        return next((member.get("description") for member in members if member["value"] == scope), None)
+
     @property
     def signing_alg(self) -> str:
         """The algorithm its tokens are signed with."""
@@ -201,6 +206,7 @@ class EventType(StrEnum):
     CLIENT_CREDENTIALS_EXCHANGED = "seccft"
     CLIENT_CREDENTIALS_REFUSED = "feccft"
     MANAGEMENT_WRITE = "sapi"
+    TOKEN_QUOTA_WARNING = "token_quota_consumption_warning"  # noqa: S105 - likewise
     MANAGEMENT_SECRET_READ = "mgmt_api_read"  # noqa: S105 - a type code, no secret
 
 

@@ -11,8 +11,10 @@ from gatewright.server.management import (
     clients,
     logs,
     resource_servers,
+    roles,
     signing_keys,
     tenant_settings,
+    users,
 )
 from gatewright.server.management.endpoint import Router, answer
 from gatewright.server.requests import render
@@ -24,6 +26,8 @@ ROUTES = (
     *signing_keys.ROUTES,
     *logs.ROUTES,
     *tenant_settings.ROUTES,
+    *roles.ROUTES,
+    *users.ROUTES,
 )
 
 

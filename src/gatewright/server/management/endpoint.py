@@ -16,6 +16,7 @@ from gatewright.guard.rules import Rule
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
+from gatewright.server.limits import rate_limit, rate_limit_headers
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.requests import (
@@ -84,14 +85,16 @@ def endpoint(
     *,
     scope: str | tuple[str, ...],
     needs_all: bool = False,
+    rule: Rule | None = None,
     status: int = 200,
     body: type[Body] | None = None,
     changes: str | None = None,
     flushes_events: bool = False,
 ) -> Endpoint:
-    """A route: any of the scopes lets in, or all of them with ``needs_all``."""
+    """A route: any of the scopes lets in, or all of them with ``needs_all``, or what ``rule`` says."""
     scopes = (scope,) if isinstance(scope, str) else scope
-    rule = all_of(*scopes) if needs_all else any_of(*scopes)
+    if rule is None:
+        rule = all_of(*scopes) if needs_all else any_of(*scopes)
     return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events)
 
 
@@ -106,6 +109,7 @@ async def answer(
     await _with_store(server.store.catch_up())
     token = await _authorize(guard, http, row)
     note(http, client_id=token.client_id)
+    pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
     query = dict(http.query_params)
 
@@ -124,7 +128,7 @@ async def answer(
     result = await _with_store(
         server.store.awrite(run) if row.changes is not None else server.store.aread(run)
     )
-    return _render(row, result)
+    return _render(row, result, pace)
 
 
 def paged(
@@ -132,8 +136,13 @@ def paged(
     name: str,
     page: Callable[[Page], Rows[R]],
     render: Callable[[R], object],
+    *,
+    totals: tuple[str, ...] = ("total", "start", "limit", ""),
 ) -> object:
-    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``)."""
+    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``).
+
+    ``totals`` are the members of the second shape in their order, which differs by noun; "" is the list.
+    """
     if "take" in call.query or "from" in call.query:
         limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
         rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))
@@ -143,15 +152,40 @@ def paged(
     start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
-    if boolean(call.query, "include_totals"):
-        return {"total": rows.total, "start": start, "limit": limit, name: items}
-    return items
+    if not boolean(call.query, "include_totals"):
+        return items
+    counts = {"total": rows.total, "start": start, "limit": limit, "length": len(items)}
+    return {member or name: counts[member] if member else items for member in totals}
+
+
+def page_of(items: Sequence[R]) -> Callable[[Page], Rows[R]]:
+    """Pages of a list that lies inside a record."""
+
+    def page(wanted: Page) -> Rows[R]:
+        start = wanted.start if wanted.after is None else wanted.after
+        shown = list(items[start : start + wanted.limit])
+        end = start + len(shown)
+        return Rows(shown, len(items), next=end if end < len(items) else None)
+
+    return page
+
+
+LIST_FIRST = ("", "start", "limit", "total")
 
 
 def _checkpoint(text: str | None) -> int:
     if text is None:
         return 0
     return integer({"from": text}, "from", default=0, low=0, high=2**31 - 1)
+
+
+async def _require_pace(server: Server, token: AccessToken) -> dict[str, str]:
+    budgets = rate_limit("management_api", token.client_id or "", await server.limits.settings())
+    spending = await server.limits.spend(budgets)
+    headers = rate_limit_headers(spending)
+    if spending.refused_by is not None:
+        raise ApiError(429, "Global limit has been reached", "too_many_requests", headers=headers)
+    return headers
 
 
 async def _with_store(asked: Awaitable[R]) -> R:
@@ -219,8 +253,8 @@ def _event(call: Call, http: Request, type_: EventType, description: str) -> Log
     )
 
 
-def _render(row: Endpoint, result: Answer) -> Response:
-    headers = {"Cache-Control": "no-store", **result.headers}
+def _render(row: Endpoint, result: Answer, pace: Mapping[str, str]) -> Response:
+    headers = {"Cache-Control": "no-store", **pace, **result.headers}
     if result.body is None:
         return Response(status_code=204, headers=headers)
     return json_response(result.body, status=row.status, headers=headers, content_type=JSON_TYPE)

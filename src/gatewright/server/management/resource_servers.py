@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
+from gatewright.server.management import permissions
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import Body, Name, ScopeValue, invalid_body, require_unique
 from gatewright.server.model import (
@@ -159,7 +160,7 @@ def update(call: Call) -> object:
     if before.is_system and (not call.body.keys() <= _SYSTEM_MEMBERS or _locks_out(after)):
         raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
     call.server.keys.prepare_for(call.tx, after)
-    _narrow_grants(call.tx, after, removed=set(before.scopes) - set(after.scopes))
+    _remove_scopes(call.tx, after, removed=set(before.scopes) - set(after.scopes))
     return rendered(call.server, after)
 
 
@@ -172,6 +173,7 @@ def delete(call: Call) -> object:
     if resource_server.is_system:
         raise ApiError(400, "System resource servers cannot be deleted.", "operation_not_supported")
     call.tx.client_grants.delete_all(resource_server_id=resource_server.id)
+    permissions.forget(call.tx, resource_server.id, None)
     call.tx.resource_servers.delete(resource_server.id)
     return None
 
@@ -250,8 +252,12 @@ def _locks_out(system: ResourceServer) -> bool:
     return system.client_policy == "deny_all" or system.unmet_demand is not None
 
 
-def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
-    for grant in tx.client_grants.find(resource_server_id=resource_server.id) if removed else ():
+def _remove_scopes(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
+    """A permission that goes is taken from whoever was granted it, or it would be back in force later."""
+    if not removed:
+        return
+    permissions.forget(tx, resource_server.id, removed)
+    for grant in tx.client_grants.find(resource_server_id=resource_server.id):
         if grant.without(removed) is not grant:
             tx.client_grants.update(grant.id, lambda item: item.without(removed))
 

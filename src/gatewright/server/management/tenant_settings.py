@@ -61,6 +61,19 @@ class DefaultTokenQuota(Struct, forbid_unknown_fields=True):
     organizations: TokenQuota | UnsetType = UNSET
 
 
+class RateLimit(Struct, forbid_unknown_fields=True):
+    """How often each client may ask."""
+
+    per_minute: Annotated[int, Meta(ge=10, le=10**6)]
+
+
+class RateLimits(Struct, forbid_unknown_fields=True):
+    """An extension of ours: the limits of the doors, off until set."""
+
+    token_endpoint: RateLimit | UnsetType | None = UNSET
+    management_api: RateLimit | UnsetType | None = UNSET
+
+
 class SessionCookie(Struct, forbid_unknown_fields=True):
     """Whether a session outlives the browser."""
 
@@ -103,6 +116,7 @@ class TenantSettings(Body):
     default_directory: Text | UnsetType = UNSET
     default_redirection_uri: Text | UnsetType = UNSET
     default_token_quota: DefaultTokenQuota | UnsetType | None = UNSET
+    rate_limits: RateLimits | UnsetType | None = UNSET
     flags: Annotated[dict[str, bool], Meta(max_length=200)] | UnsetType = UNSET
     friendly_name: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     picture_url: Text | UnsetType = UNSET

@@ -1,5 +1,7 @@
 """``POST /oauth/token``: one function, read top to bottom; every step is one call."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,6 +13,7 @@ from gatewright.server.model import HMAC_ALGORITHMS, Client, EventType, GrantPol
 from gatewright.server.oauth.claims import DIALECTS, access_token_claims
 from gatewright.server.oauth.clients import authenticate
 from gatewright.server.oauth.grants import Authorization, authorize
+from gatewright.server.oauth.quotas import require_pace, require_quota
 from gatewright.server.oauth.request import TokenRequest
 from gatewright.server.requests import caller, json_response, note
 
@@ -29,14 +32,16 @@ async def issue_token(server: Server, http: Request) -> Response:
     policy = await _grant_policy(server, request)
     try:
         client = authenticate(request, policy.client)
+        pace = await require_pace(server, client)
         authorization = authorize(request, client, policy)
+        quota = await require_quota(server, http, authorization)
     except OAuthError as refusal:
         _record_refusal(server, http, request, policy.client, refusal)
         raise
     claims = access_token_claims(authorization, issuer=server.settings.issuer, now=int(server.now()))
     token = _sign(server, authorization, claims)
     _record_token(server, http, authorization)
-    return _token_response(token, authorization)
+    return _token_response(token, authorization, {**pace, **quota})
 
 
 async def _grant_policy(server: Server, request: TokenRequest) -> GrantPolicy:
@@ -57,12 +62,12 @@ def _sign(server: Server, authorization: Authorization, claims: dict[str, object
     return jwt.sign(claims, secret, typ=typ)
 
 
-def _token_response(token: str, authorization: Authorization) -> Response:
+def _token_response(token: str, authorization: Authorization, limits: Mapping[str, str]) -> Response:
     body: dict[str, object] = {"access_token": token}
     if authorization.scopes:
         body["scope"] = " ".join(authorization.scopes)
     body |= {"expires_in": authorization.lifetime, "token_type": "Bearer"}
-    return json_response(body, headers=NO_STORE)
+    return json_response(body, headers={**NO_STORE, **limits})
 
 
 def _record_token(server: Server, http: Request, authorization: Authorization) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from gatewright.server.errors import AlreadyExists, NotFound
 from gatewright.server.model import Document, EventType, LogEvent
 from gatewright.server.sealing import Sealer
-from gatewright.server.store import records
+from gatewright.server.store import records, tenant_records
+from gatewright.server.store.conditions import Condition
 from gatewright.server.store.records import Kind, decode, encode
-from gatewright.server.store.tables import changes, log_events, options, revisions
+from gatewright.server.store.tables import changes, log_events, options, quota_windows, revisions
 
 T = TypeVar("T")
 
@@ -67,7 +68,10 @@ class Transaction:
         self.clients = Collection(connection, sealer, records.CLIENTS, self._changed)
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
+        self.roles = Collection(connection, sealer, tenant_records.ROLES, self._changed)
+        self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
         self.events = LogEvents(connection)
+        self.quotas = QuotaWindows(connection)
 
     def option(self, name: str) -> Document | None:
         """What is kept of the tenant under this name."""
@@ -137,9 +141,9 @@ class Collection(Generic[T]):
             raise NotFound(f"{self.kind.name} not found")
         return self.kind.unpack(row, self.sealer)
 
-    def find(self, **equals: object) -> list[T]:
+    def find(self, *conditions: Condition, **equals: object) -> list[T]:
         """All records whose columns equal these values (a tuple: one of them), in order of creation."""
-        query = self._where(**equals).order_by(self.kind.table.c.position)
+        query = self._where(*conditions, **equals).order_by(self.kind.table.c.position)
         return [self.kind.unpack(row, self.sealer) for row in self.connection.execute(query)]
 
     def first(self, **equals: object) -> T | None:
@@ -148,11 +152,12 @@ class Collection(Generic[T]):
         row = self.connection.execute(query).one_or_none()
         return None if row is None else self.kind.unpack(row, self.sealer)
 
-    def page(self, page: Page, **equals: object) -> Rows[T]:
+    def page(self, page: Page, *conditions: Condition, **equals: object) -> Rows[T]:
         """One page of what ``find`` would answer; past the end it is empty."""
         position = self.kind.table.c.position
-        count = select(func.count()).select_from(self.kind.table).where(*self._conditions(equals))
-        query = self._where(**equals).order_by(position).limit(page.limit + 1)
+        matching = (*conditions, *self._conditions(equals))
+        count = select(func.count()).select_from(self.kind.table).where(*matching)
+        query = self._where(*conditions, **equals).order_by(position).limit(page.limit + 1)
         query = query.offset(page.start) if page.after is None else query.where(position > page.after)
         rows = self.connection.execute(query).all()
         shown = rows[: page.limit]
@@ -203,8 +208,8 @@ class Collection(Generic[T]):
         for key in self.connection.execute(removal).scalars():
             self.changed.append((self.kind.name, key))
 
-    def _where(self, **equals: object) -> Select[Any]:
-        return select(self.kind.table).where(*self._conditions(equals))
+    def _where(self, *conditions: Condition, **equals: object) -> Select[Any]:
+        return select(self.kind.table).where(*conditions, *self._conditions(equals))
 
     def _conditions(self, equals: dict[str, object]) -> list[ColumnElement[bool]]:
         columns = self.kind.table.c
@@ -215,6 +220,29 @@ class Collection(Generic[T]):
 
     def _note(self, values: dict[str, object]) -> None:
         self.changed.append((self.kind.name, str(values[self.kind.key])))
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaWindows:
+    """What was leased of each budget in each window, by all processes together; in no change feed."""
+
+    connection: Connection
+
+    def lease(self, bucket: str, starts_at: int, wanted: int, *, limit: int | None) -> tuple[int, int]:
+        """Up to `wanted` units of what is left below `limit`; what was granted, and what is leased in all."""
+        place = (quota_windows.c.bucket == bucket) & (quota_windows.c.starts_at == starts_at)
+        row = {"bucket": bucket, "starts_at": starts_at, "leased": 0}
+        self.connection.execute(sqlite_insert(quota_windows).on_conflict_do_nothing(), row)
+        leased = self.connection.execute(
+            select(quota_windows.c.leased).where(place).with_for_update()
+        ).scalar_one()
+        granted = wanted if limit is None else max(0, min(wanted, limit - leased))
+        self.connection.execute(update(quota_windows).where(place).values(leased=leased + granted))
+        return granted, leased + granted
+
+    def forget(self, *, before: int) -> None:
+        """Removes windows that began before that second."""
+        self.connection.execute(sql_delete(quota_windows).where(quota_windows.c.starts_at < before))
 
 
 @dataclass(frozen=True, slots=True)
