@@ -186,6 +186,12 @@ def test_what_is_no_pattern_is_refused_when_the_application_is_built(wrong: str)
             protect(Echo(), guard(), **faulty)
 
 
+@pytest.mark.parametrize("method", ["HEAD", "WEBSOCKET"])
+def test_a_rule_that_could_hold_for_nothing_is_refused_when_the_application_is_built(method: str) -> None:
+    with pytest.raises(ValueError, match="GET stands for it too"):
+        protect(Echo(), guard(), rules={"GET /blogs": "a", f"{method} /blogs": "b"})
+
+
 def test_misuse_is_a_type_error() -> None:
     faulty: list[dict[str, Any]] = [{"public": "/health"}, {"public": [1]}, {"rules": {"/a": None}}]
     for options in faulty:
