@@ -20,6 +20,8 @@ TOKEN_LIFETIME = 86400
 TOKEN_LIFETIME_FOR_WEB = 7200
 HMAC_ALGORITHMS = frozenset({"HS256"})
 DEFAULT_DIALECT = "access_token"
+# The option that names the client of the command line, made at the first start.
+CLI_CLIENT_OPTION = "cli_client"
 ALL_GRANT_TYPES = ("authorization_code", "implicit", "refresh_token", "client_credentials")
 
 _RESOURCE_SERVER_ORDER = (
@@ -152,9 +154,14 @@ class ClientGrant:
         """The scopes granted, in the order sent."""
         return tuple(cast("list[str]", self.document.get("scope") or []))
 
+    @property
+    def grants_all(self) -> bool:
+        """Whether it grants every scope of the API, also those defined later."""
+        return self.document.get("allow_all_scopes") is True
+
     def scopes_at(self, resource_server: ResourceServer) -> tuple[str, ...]:
         """The scopes granted, ``allow_all_scopes`` resolved."""
-        return resource_server.scopes if self.document.get("allow_all_scopes") is True else self.scope
+        return resource_server.scopes if self.grants_all else self.scope
 
     def without(self, removed: Iterable[str]) -> "ClientGrant":
         """This grant after permissions were removed from the API."""

@@ -7,23 +7,23 @@ from typing import Annotated, Any, Literal, cast
 from msgspec import UNSET, Meta, UnsetType
 
 from gatewright.server.errors import ApiError, NotFound
-from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
+from gatewright.server.management.endpoint import (
+    Answer,
+    Call,
+    endpoint,
+    is_command_line,
+    paged,
+    require_scope,
+)
 from gatewright.server.management.schema import Body, boolean, invalid_body
 from gatewright.server.model import Client, client_document, merge_client, new_client_id, new_secret
 
-_READ = ("read:clients", "read:client_keys", "read:client_credentials", "read:client_summary")
-_UPDATE = (
-    "update:clients",
-    "update:client_keys",
-    "update:client_credentials",
-    "update:client_token_vault_privileged_access",
-)
+_READ = ("read:clients", "read:client_keys", "read:client_credentials")
+_UPDATE = ("update:clients", "update:client_keys", "update:client_credentials")
 _SEES_SECRETS = ("read:client_keys", "read:client_credentials")
-_SETS_SECRETS = "update:client_keys"
 _SECRET_MEMBERS = frozenset(
     {"client_secret", "encryption_key", "client_authentication_methods", "signing_keys"}
 )
-_SUMMARY = ("client_id", "app_type", "name", "description")
 
 # The order in which Auth0 emits what every client has; other members follow as they were sent.
 _ORDER = (
@@ -143,8 +143,10 @@ class NewClient(ClientPatch):
 def create(call: Call) -> object:
     """Makes an application with a secret of its own."""
     sent = {name: value for name, value in call.body.items() if value is not None}
-    _check(sent)
+    if "client_authentication_methods" in sent:
+        require_scope(call, "create:client_credentials")
     document = client_document(_with_metadata({}, sent))
+    _require_one_method(document, sent=sent)
     client = Client(client_id=new_client_id(), document=document, secrets=(new_secret(),))
     call.tx.clients.insert(client)
     return _rendered(call, client, just_made=True)
@@ -178,16 +180,17 @@ def list_all(call: Call) -> object:
 
 def update(call: Call) -> object:
     """Changes an application: members sent replace, ``null`` clears."""
-    _check(call.body)
     secret = call.body.get("client_secret")
-    if secret is not None and not call.token.has(_SETS_SECRETS):
-        # Who sets a client's secret can be that client.
-        raise ApiError(403, f"Insufficient scope, expected any of: {_SETS_SECRETS}", "insufficient_scope")
+    if secret is not None:
+        require_scope(call, "update:client_keys")  # who sets a client's secret can be that client
+    if "client_authentication_methods" in call.body:
+        require_scope(call, "update:client_credentials")  # and so can who chooses its keys
     patch = {name: value for name, value in call.body.items() if name != "client_secret"}
 
     def change(before: Client) -> Client:
         secrets = before.secrets if secret is None else (secret,)
         document = merge_client(before.document, _with_metadata(before.document, patch))
+        _require_one_method(document, sent=call.body)
         return replace(before, document=document, secrets=secrets)
 
     client = call.tx.clients.update(_named(call).client_id, change)
@@ -198,6 +201,9 @@ def update(call: Call) -> object:
 def delete(call: Call) -> object:
     """Removes an application and its client grants; one that does not exist is removed already."""
     client_id = call.path["id"]
+    if is_command_line(call, client_id):
+        text = "The client of the command line cannot be deleted."
+        raise ApiError(400, text, "operation_not_supported")
     call.tx.client_grants.delete_all(client_id=client_id)
     call.tx.clients.delete(client_id)
     return None
@@ -218,13 +224,16 @@ def _named(call: Call) -> Client:
         raise ApiError(404, "The client does not exist", "inexistent_client") from error
 
 
-def _check(sent: Mapping[str, Any]) -> None:
-    """The rules that join several members."""
-    if sent.get("client_authentication_methods") and sent.get("token_endpoint_auth_method"):
-        raise invalid_body(
-            "client_authentication_methods and token_endpoint_auth_method are mutually exclusive",
-            "client_authentication_methods",
-        )
+def _require_one_method(document: Mapping[str, object], *, sent: Mapping[str, Any]) -> None:
+    """A client authenticates by a secret or by a key; whoever changes from one to the other says both."""
+    pair = ("client_authentication_methods", "token_endpoint_auth_method")
+    if not all(document.get(name) for name in pair):
+        return
+    changed = next((name for name in pair if sent.get(name)), pair[0])
+    text = "client_authentication_methods and token_endpoint_auth_method are mutually exclusive"
+    if not all(sent.get(name) for name in pair):
+        text += f", set {pair[1 - pair.index(changed)]} to null"
+    raise invalid_body(text, changed)
 
 
 def _with_metadata(document: Mapping[str, object], sent: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -265,9 +274,7 @@ def _visible(call: Call, client: Client) -> dict[str, object]:
     full = _rendered(call, client)
     if _sees_secrets(call):
         return full
-    if call.token.has("read:clients"):
-        return _without_secrets(full)
-    return {name: full[name] for name in _SUMMARY if name in full}
+    return _without_secrets(full)
 
 
 def _without_secrets(members: Mapping[str, object]) -> dict[str, object]:
