@@ -31,7 +31,7 @@ class Row:
     lazily: tuple[str, ...] = ()
 
 
-RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
+RECORDS = ("server.settings", "server.errors", "server.client", "server.model", "server.sealing")
 FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
@@ -63,9 +63,12 @@ TABLE: dict[str, Row] = {
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),
-    "server.model": Row(("jose",), ("msgspec",)),
+    "server.client": Row(("jose",)),
+    "server.model": Row(("jose", "server.client"), ("msgspec",)),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
-    "server.store": Row(("server.model", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")),
+    "server.store": Row(
+        ("server.model", "server.client", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")
+    ),
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
     "server.events": Row((*RECORDS, "server.store")),

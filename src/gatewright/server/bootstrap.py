@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gatewright.server import local_tls
+from gatewright.server.client import Client
 from gatewright.server.errors import StartupError
 from gatewright.server.files import write_privately
 from gatewright.server.keys import FIRST_RING, SigningKeys
 from gatewright.server.model import (
     CLI_CLIENT_OPTION,
-    Client,
     ClientGrant,
     client_document,
     new_client_grant_id,

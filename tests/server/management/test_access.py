@@ -38,6 +38,11 @@ NEEDS = {
     "PATCH /clients/{id}": UPDATE_CLIENTS,
     "DELETE /clients/{id}": "delete:clients",
     "POST /clients/{id}/rotate-secret": "update:client_keys",
+    "GET /clients/{id}/credentials": "read:client_credentials",
+    "POST /clients/{id}/credentials": "create:client_credentials",
+    "GET /clients/{id}/credentials/{credential_id}": "read:client_credentials",
+    "PATCH /clients/{id}/credentials/{credential_id}": "update:client_credentials",
+    "DELETE /clients/{id}/credentials/{credential_id}": "delete:client_credentials",
     "GET /client-grants": "read:client_grants",
     "POST /client-grants": "create:client_grants",
     "GET /client-grants/{id}": "read:client_grants",
@@ -51,7 +56,7 @@ NEEDS = {
     "GET /logs/{id}": "read:logs,read:logs_users",
 }
 NEEDS_ALL = {"POST /keys/signing/rotate"}
-OF_ONE = {"{id}": "nothing-of-this-name", "{kid}": "nothing-of-this-name"}
+OF_ONE = dict.fromkeys(("{id}", "{kid}", "{credential_id}"), "nothing-of-this-name")
 
 
 def name_of(row: Endpoint) -> str:

@@ -222,7 +222,7 @@ def test_secret_too_short_or_too_long_is_refused(caller: Caller, secret: object)
 def test_client_with_keys_shows_no_secret_until_it_goes_back(caller: Caller) -> None:
     made = caller.create("clients", name="x")
     path = f"clients/{made['client_id']}"
-    methods = {"private_key_jwt": {"credentials": [{"id": "cred_x"}]}}
+    methods: dict[str, object] = {"private_key_jwt": {"credentials": []}}
 
     with_keys = caller.update(path, client_authentication_methods=methods, token_endpoint_auth_method=None)
     back = caller.update(

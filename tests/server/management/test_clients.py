@@ -197,7 +197,10 @@ FAULTS = [
         "client_metadata",
     ),
     (
-        {"client_authentication_methods": {"a": 1}, "token_endpoint_auth_method": "none"},
+        {
+            "client_authentication_methods": {"private_key_jwt": {"credentials": []}},
+            "token_endpoint_auth_method": "none",
+        },
         "client_authentication_methods and token_endpoint_auth_method are mutually exclusive",
         "client_authentication_methods",
     ),

@@ -3,8 +3,8 @@
 import hashlib
 import hmac
 
+from gatewright.server.client import Client
 from gatewright.server.errors import OAuthError
-from gatewright.server.model import Client
 from gatewright.server.oauth.request import BASIC_CHALLENGE, TokenRequest
 
 # What an unknown client is compared with, so that it costs the same as a wrong secret.

@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewright.jose import JWK, jwt
+from gatewright.server.client import Client
 from gatewright.server.context import Server
 from gatewright.server.errors import NO_STORE, OAuthError, StoreUnavailable
 from gatewright.server.events import log_event
-from gatewright.server.model import HMAC_ALGORITHMS, Client, EventType, GrantPolicy
+from gatewright.server.model import HMAC_ALGORITHMS, EventType, GrantPolicy
 from gatewright.server.oauth.claims import DIALECTS, access_token_claims
 from gatewright.server.oauth.clients import authenticate
 from gatewright.server.oauth.grants import Authorization, authorize

@@ -66,6 +66,7 @@ class Transaction:
         self.resource_servers = Collection(connection, sealer, records.RESOURCE_SERVERS, self._changed)
         self.clients = Collection(connection, sealer, records.CLIENTS, self._changed)
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
+        self.client_credentials = Collection(connection, sealer, records.CLIENT_CREDENTIALS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
         self.events = LogEvents(connection)
 
