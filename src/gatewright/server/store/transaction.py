@@ -13,6 +13,7 @@ from gatewright.server.errors import AlreadyExists, NotFound
 from gatewright.server.model import Document, EventType, LogEvent
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import records
+from gatewright.server.store.assertions import SpentAssertions
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.tables import changes, log_events, options, revisions
 
@@ -68,6 +69,7 @@ class Transaction:
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
         self.client_credentials = Collection(connection, sealer, records.CLIENT_CREDENTIALS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
+        self.spent_assertions = SpentAssertions(connection)
         self.events = LogEvents(connection)
 
     def option(self, name: str) -> Document | None:
