@@ -31,7 +31,14 @@ class Row:
     lazily: tuple[str, ...] = ()
 
 
-RECORDS = ("server.settings", "server.errors", "server.model", "server.tenant", "server.sealing")
+RECORDS = (
+    "server.settings",
+    "server.errors",
+    "server.client",
+    "server.model",
+    "server.tenant",
+    "server.sealing",
+)
 FLOOR = (
     *RECORDS,
     "server.store",
@@ -72,11 +79,13 @@ TABLE: dict[str, Row] = {
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),
-    "server.model": Row(("jose",), ("msgspec",)),
+    "server.client": Row(("jose",)),
+    "server.model": Row(("jose", "server.client"), ("msgspec",)),
     "server.tenant": Row(("server.model",)),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
     "server.store": Row(
-        ("server.model", "server.tenant", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")
+        ("server.model", "server.client", "server.tenant", "server.errors", "server.sealing"),
+        ("sqlalchemy", "alembic"),
     ),
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from gatewright.server.client import Client
 from gatewright.server.errors import StoreUnavailable
-from gatewright.server.model import Client, Document
+from gatewright.server.model import Document
 from gatewright.server.store import Store
 from gatewright.server.store.transaction import Batch
 from gatewright.server.tenant import SETTINGS_OPTION

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, cast
 
+from gatewright.server.client import Client, ClientCredential
+
 Document = Mapping[str, object]
 
 ID_ALPHABET = string.ascii_letters + string.digits
@@ -20,6 +22,8 @@ TOKEN_LIFETIME = 86400
 TOKEN_LIFETIME_FOR_WEB = 7200
 HMAC_ALGORITHMS = frozenset({"HS256"})
 DEFAULT_DIALECT = "access_token"
+# The option that names the client of the command line, made at the first start.
+CLI_CLIENT_OPTION = "cli_client"
 ALL_GRANT_TYPES = ("authorization_code", "implicit", "refresh_token", "client_credentials")
 
 _RESOURCE_SERVER_ORDER = (
@@ -113,32 +117,6 @@ class ResourceServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """An application; ``secrets`` are all that are valid now, the first one is shown."""
-
-    client_id: str
-    document: Document
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return cast("str", self.document.get("name", ""))
-
-    @property
-    def grant_types(self) -> tuple[str, ...]:
-        """The ways it may ask for a token."""
-        return tuple(cast("list[str]", self.document.get("grant_types") or []))
-
-    @property
-    def uses_secret(self) -> bool:
-        """Whether a client secret authenticates it (else it is public, or has keys or certificates)."""
-        if self.document.get("client_authentication_methods"):
-            return False
-        return self.document.get("token_endpoint_auth_method") != "none"
-
-
-@dataclass(frozen=True, slots=True)
 class ClientGrant:
     """What one client may have at one API."""
 
@@ -157,9 +135,14 @@ class ClientGrant:
         """The scopes granted, in the order sent."""
         return tuple(cast("list[str]", self.document.get("scope") or []))
 
+    @property
+    def grants_all(self) -> bool:
+        """Whether it grants every scope of the API, also those defined later."""
+        return self.document.get("allow_all_scopes") is True
+
     def scopes_at(self, resource_server: ResourceServer) -> tuple[str, ...]:
         """The scopes granted, ``allow_all_scopes`` resolved."""
-        return resource_server.scopes if self.document.get("allow_all_scopes") is True else self.scope
+        return resource_server.scopes if self.grants_all else self.scope
 
     def without(self, removed: Iterable[str]) -> "ClientGrant":
         """This grant after permissions were removed from the API."""
@@ -223,11 +206,15 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class GrantPolicy:
-    """The answer to the token endpoint's one question: what may this client get at this audience?"""
+    """The answer to the token endpoint's one question: what may this client get at this audience?
+
+    ``credentials`` are the keys that may sign the client's assertions.
+    """
 
     client: Client | None
     resource_server: ResourceServer | None = None
     client_grant: ClientGrant | None = None
+    credentials: tuple[ClientCredential, ...] = ()
 
 
 def new_secret() -> str:
@@ -248,6 +235,11 @@ def new_resource_server_id() -> str:
 def new_client_grant_id() -> str:
     """``cgr_`` and 16 letters and digits."""
     return "cgr_" + _random(ID_ALPHABET, 16)
+
+
+def new_credential_id() -> str:
+    """``cred_`` and 22 letters and digits."""
+    return "cred_" + _random(ID_ALPHABET, 22)
 
 
 def new_kid() -> str:
@@ -314,6 +306,8 @@ def client_document(sent: Document) -> dict[str, object]:
     }
     if sent.get("app_type") == "resource_server":
         document |= {"oidc_conformant": True, "jwt_configuration": {"alg": "RS256"}}
+    if sent.get("app_type") == "express_configuration" and method is None:
+        document["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
     return merge_client(document, sent)
 
 

@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 # What each endpoint needs, written down a second time: nobody may loosen one without this test's notice.
 # Any of the alternatives lets in; of those joined by + all are needed.
 READ_MEMBERS = "read:users+read:roles,read:role_members"
-READ_CLIENTS = "read:clients,read:client_keys,read:client_credentials,read:client_summary"
-UPDATE_CLIENTS = (
-    "update:clients,update:client_keys,update:client_credentials,update:client_token_vault_privileged_access"
-)
+READ_CLIENTS = "read:clients,read:client_keys,read:client_credentials"
+UPDATE_CLIENTS = "update:clients,update:client_keys,update:client_credentials"
 NEEDS = {
     "GET /resource-servers": "read:resource_servers",
     "POST /resource-servers": "create:resource_servers",
@@ -42,6 +40,11 @@ NEEDS = {
     "PATCH /clients/{id}": UPDATE_CLIENTS,
     "DELETE /clients/{id}": "delete:clients",
     "POST /clients/{id}/rotate-secret": "update:client_keys",
+    "GET /clients/{id}/credentials": "read:client_credentials",
+    "POST /clients/{id}/credentials": "create:client_credentials",
+    "GET /clients/{id}/credentials/{credential_id}": "read:client_credentials",
+    "PATCH /clients/{id}/credentials/{credential_id}": "update:client_credentials",
+    "DELETE /clients/{id}/credentials/{credential_id}": "delete:client_credentials",
     "GET /client-grants": "read:client_grants",
     "POST /client-grants": "create:client_grants",
     "GET /client-grants/{id}": "read:client_grants",
@@ -82,7 +85,7 @@ NEEDS = {
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }
-OF_ONE = {"{id}": "nothing-of-this-name", "{kid}": "nothing-of-this-name"}
+OF_ONE = dict.fromkeys(("{id}", "{kid}", "{credential_id}"), "nothing-of-this-name")
 
 
 def name_of(row: Endpoint) -> str:
@@ -113,6 +116,10 @@ def unauthorized(answer: httpx2.Response, status: int, message: str) -> None:
 
 def test_table_of_needs_names_every_endpoint() -> None:
     assert {name_of(row) for row in ROUTES} == NEEDS.keys()
+
+
+def test_every_scope_that_opens_something_can_be_granted() -> None:
+    assert {scope for row in ROUTES for scope in row.scopes} <= set(SCOPES)
 
 
 @pytest.mark.parametrize("row", ROUTES, ids=name_of)

@@ -7,6 +7,7 @@ from gatewright.guard import Guard
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
 from gatewright.server.management import (
+    client_credentials,
     client_grants,
     clients,
     log_streams,
@@ -23,6 +24,7 @@ from gatewright.server.requests import render
 ROUTES = (
     *resource_servers.ROUTES,
     *clients.ROUTES,
+    *client_credentials.ROUTES,
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
     *logs.ROUTES,

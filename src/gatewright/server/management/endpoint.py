@@ -18,7 +18,7 @@ from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
 from gatewright.server.limits import rate_limit, rate_limit_headers
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.model import CLI_CLIENT_OPTION, EventType, LogEvent
 from gatewright.server.requests import (
     MANAGEMENT_PATH,
     caller,
@@ -171,6 +171,22 @@ def page_of(items: Sequence[R]) -> Callable[[Page], Rows[R]]:
 
 
 LIST_FIRST = ("", "start", "limit", "total")
+
+
+def require_scope(call: Call, scope: str) -> None:
+    """Refuses a caller who may use the operation, but not for this.
+
+    Raises:
+        ApiError: 403 ``insufficient_scope``.
+    """
+    if not call.token.has(scope):
+        raise ApiError(403, f"Insufficient scope, expected any of: {scope}", "insufficient_scope")
+
+
+def is_command_line(call: Call, client_id: str | None) -> bool:
+    """Whether this is the client of the command line, without which nobody could manage the server."""
+    known = call.tx.option(CLI_CLIENT_OPTION)
+    return known is not None and known["client_id"] == client_id
 
 
 def _checkpoint(text: str | None) -> int:

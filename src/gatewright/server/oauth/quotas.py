@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
+from gatewright.server.client import Client
 from gatewright.server.context import Server
 from gatewright.server.errors import OAuthError
 from gatewright.server.events import log_event
@@ -14,7 +15,7 @@ from gatewright.server.limits import (
     rate_limit_headers,
     token_quota,
 )
-from gatewright.server.model import Client, EventType
+from gatewright.server.model import EventType
 from gatewright.server.oauth.grants import Authorization
 from gatewright.server.requests import caller
 

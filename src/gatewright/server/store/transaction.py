@@ -13,6 +13,7 @@ from gatewright.server.errors import AlreadyExists, NotFound
 from gatewright.server.model import Document, EventType, LogEvent
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import records, tenant_records
+from gatewright.server.store.assertions import SpentAssertions
 from gatewright.server.store.conditions import Condition
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.tables import changes, log_events, options, quota_windows, revisions
@@ -67,10 +68,12 @@ class Transaction:
         self.resource_servers = Collection(connection, sealer, records.RESOURCE_SERVERS, self._changed)
         self.clients = Collection(connection, sealer, records.CLIENTS, self._changed)
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
+        self.client_credentials = Collection(connection, sealer, records.CLIENT_CREDENTIALS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
         self.roles = Collection(connection, sealer, tenant_records.ROLES, self._changed)
         self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
         self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
+        self.spent_assertions = SpentAssertions(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
 
