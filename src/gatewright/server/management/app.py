@@ -14,6 +14,7 @@ from gatewright.server.management import (
     resource_servers,
     roles,
     signing_keys,
+    stats,
     tenant_settings,
     users,
 )
@@ -30,6 +31,7 @@ ROUTES = (
     *roles.ROUTES,
     *users.ROUTES,
     *log_streams.ROUTES,
+    *stats.ROUTES,
 )
 
 
