@@ -26,6 +26,11 @@ DEFAULT_DIALECT = "access_token"
 CLI_CLIENT_OPTION = "cli_client"
 ALL_GRANT_TYPES = ("authorization_code", "implicit", "refresh_token", "client_credentials")
 
+SUBJECT_TYPE_AUTHORIZATION: Document = {
+    "client": {"policy": "require_client_grant"},
+    "user": {"policy": "allow_all"},
+}
+
 _RESOURCE_SERVER_ORDER = (
     "name",
     "identifier",
@@ -257,10 +262,7 @@ def resource_server_document(sent: Document) -> dict[str, object]:
     defaults: dict[str, object] = {
         "allow_offline_access": False,
         "skip_consent_for_verifiable_first_party_clients": False,
-        "subject_type_authorization": {
-            "client": {"policy": "require_client_grant"},
-            "user": {"policy": "allow_all"},
-        },
+        "subject_type_authorization": SUBJECT_TYPE_AUTHORIZATION,
         "token_lifetime": lifetime,
         "token_lifetime_for_web": min(TOKEN_LIFETIME_FOR_WEB, lifetime),
         "signing_alg": "RS256",

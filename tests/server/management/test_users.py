@@ -133,6 +133,24 @@ def test_list_has_the_members_that_tools_count(caller: Caller) -> None:
     assert [list(user) for user in fields] == [["email"]]
 
 
+def test_people_are_searched(caller: Caller, refused: Callable[..., None]) -> None:
+    for email in ("eve@search.example", "eva@search.example"):
+        caller.create("users", email=email, connection="searched")
+
+    def found(query: str) -> list[str]:
+        answer = caller.manage("GET", "users", params={"q": query, "search_engine": "v3"})
+        return [user["email"] for user in answer.json()]
+
+    assert found('email:"eve@search.example"') == ["eve@search.example"]
+    assert found("email:ev*") == ["eve@search.example", "eva@search.example"]
+    both = found('identities.connection:"searched" AND NOT nickname:eva')
+    assert both == ["eve@search.example"]
+    answer = caller.manage("GET", "users", params={"q": "app_metadata.plan:gold"})
+    fields = "email, family_name, given_name, identities.connection, name, nickname, user_id, username"
+    text = f"'app_metadata.plan cannot be searched, only {fields}' on property q."
+    refused(answer, 400, f"Query validation error: {text}", "invalid_query_string")
+
+
 def test_permissions_tell_where_they_come_from(caller: Caller) -> None:
     caller.create("resource-servers", identifier="urn:u", name="U", scopes=[{"value": "a"}, {"value": "b"}])
     user = caller.create("users", email="perm@a.example", connection="people")

@@ -15,6 +15,7 @@ from gatewright.server.management import (
     resource_servers,
     roles,
     signing_keys,
+    stats,
     tenant_settings,
     users,
 )
@@ -32,6 +33,7 @@ ROUTES = (
     *roles.ROUTES,
     *users.ROUTES,
     *log_streams.ROUTES,
+    *stats.ROUTES,
 )
 
 

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatewright.guard import AccessToken, Denied, Guard, all_of, any_of
+from gatewright.guard import AccessToken, Denied, Guard, any_of
 from gatewright.guard import Request as GuardedRequest
 from gatewright.guard.rules import Rule
 from gatewright.server.context import Server
@@ -38,14 +39,18 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation, authorized and parsed. ``body`` holds exactly the members sent."""
+    """One call of an operation, authorized and parsed. ``body`` holds exactly the members sent.
+
+    ``prepared`` is what the endpoint made before the transaction.
+    """
 
     server: Server
     tx: Transaction
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     body: Mapping[str, Any]
     token: AccessToken
+    prepared: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,15 @@ class Answer:
 
 
 Operation = Callable[[Call], object]
+Preparation = Callable[[Server, Mapping[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A row of a noun's table of routes.
 
-    ``changes`` is the description of the log event; an operation without one only reads.
+    ``changes`` is the description of the log event; an operation without one only reads. ``prepare`` makes
+    from the body what takes too long for a transaction, in which nobody else can write.
     """
 
     method: str
@@ -76,6 +83,7 @@ class Endpoint:
     body: type[Body] | None = None
     changes: str | None = None
     flushes_events: bool = False
+    prepare: Preparation | None = None
 
 
 def endpoint(
@@ -84,18 +92,17 @@ def endpoint(
     operation: Operation,
     *,
     scope: str | tuple[str, ...],
-    needs_all: bool = False,
     rule: Rule | None = None,
     status: int = 200,
     body: type[Body] | None = None,
     changes: str | None = None,
     flushes_events: bool = False,
+    prepare: Preparation | None = None,
 ) -> Endpoint:
-    """A route: any of the scopes lets in, or all of them with ``needs_all``, or what ``rule`` says."""
+    """A route: any of the scopes lets in, unless ``rule`` says otherwise of them."""
     scopes = (scope,) if isinstance(scope, str) else scope
-    if rule is None:
-        rule = all_of(*scopes) if needs_all else any_of(*scopes)
-    return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events)
+    rule = any_of(*scopes) if rule is None else rule
+    return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events, prepare)
 
 
 async def answer(
@@ -111,10 +118,11 @@ async def answer(
     note(http, client_id=token.client_id)
     pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
-    query = dict(http.query_params)
+    query = http.query_params
+    prepared = None if row.prepare is None else await asyncio.to_thread(row.prepare, server, body)
 
     def run(tx: Transaction) -> Answer:
-        call = Call(server, tx, path, query, body, token)
+        call = Call(server, tx, path, query, body, token, prepared)
         result = row.operation(call)
         full = result if isinstance(result, Answer) else Answer(result)
         if row.changes is not None:

@@ -1,13 +1,15 @@
 """Request bodies and queries checked against types, refused in the words that Auth0's tools know."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from gatewright.server.errors import ApiError
+from gatewright.server.store.conditions import Condition
+from gatewright.server.store.search import SearchRefused
 
 LARGEST_PAGE = 100
 MOST_DIGITS = 10
@@ -120,6 +122,19 @@ def boolean(query: Mapping[str, str], name: str) -> bool | None:
     if text not in {"true", "false"}:
         raise invalid_query("Expected type boolean but found type string", name)
     return text == "true"
+
+
+def searched(query: Mapping[str, str], language: Callable[[str], Condition | None]) -> tuple[Condition, ...]:
+    """What ``q`` of the query demands of the records.
+
+    Raises:
+        ApiError: 400 ``invalid_query_string``.
+    """
+    try:
+        wanted = language(query.get("q", ""))
+    except SearchRefused as refusal:
+        raise invalid_query(str(refusal), "q") from refusal
+    return () if wanted is None else (wanted,)
 
 
 def chosen(query: Mapping[str, str], members: dict[str, object]) -> dict[str, object]:

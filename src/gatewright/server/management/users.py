@@ -12,8 +12,9 @@ from gatewright.server.errors import AlreadyExists, ApiError, NotFound
 from gatewright.server.events import iso_time
 from gatewright.server.management import permissions
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
-from gatewright.server.management.schema import Body, chosen, invalid_body, require_unique
+from gatewright.server.management.schema import Body, chosen, invalid_body, require_unique, searched
 from gatewright.server.model import merged
+from gatewright.server.store.tenant_records import user_search
 from gatewright.server.tenant import (
     Permission,
     Role,
@@ -109,9 +110,14 @@ def read(call: Call) -> object:
 
 
 def list_all(call: Call) -> object:
-    """The people, in order of creation."""
+    """The people that ``q`` finds, in order of creation."""
+    wanted = searched(call.query, user_search)
     return paged(
-        call, "users", call.tx.users.page, lambda user: chosen(call.query, rendered(user)), totals=_TOTALS
+        call,
+        "users",
+        lambda page: call.tx.users.page(page, *wanted),
+        lambda user: chosen(call.query, rendered(user)),
+        totals=_TOTALS,
     )
 
 

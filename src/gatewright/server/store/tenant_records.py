@@ -7,12 +7,14 @@ sends can be taken for one.
 from collections.abc import Iterable
 from typing import Any, cast
 
-from sqlalchemy import Row
+from sqlalchemy import Row, func
 
 from gatewright.server.model import Document
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import tables
+from gatewright.server.store.conditions import Condition
 from gatewright.server.store.records import Kind, Values, decode, encode
+from gatewright.server.store.search import Field, search
 from gatewright.server.tenant import LogStream, Permission, Role, User
 
 
@@ -74,6 +76,27 @@ def _pairs(permissions: Iterable[Permission]) -> list[list[str]]:
 def _permissions(pairs: object) -> tuple[Permission, ...]:
     return tuple(Permission(*pair) for pair in cast("list[list[str]]", pairs))
 
+
+def user_search(query: str) -> Condition | None:
+    """What a ``q`` says of users.
+
+    Raises:
+        SearchRefused: when it is not understood.
+    """
+    return search(query, _USER_FIELDS, words_in=("email", "name", "nickname"))
+
+
+def _member(path: str) -> Any:  # noqa: ANN401 - a column of the document's, of whatever type
+    return func.json_extract(tables.users.c.document, f"$.members.{path}")
+
+
+_USER_FIELDS = {
+    "user_id": Field(tables.users.c.user_id),
+    "email": Field(tables.users.c.email),
+    "identities.connection": Field(_member("identities[0].connection")),
+    "username": Field(_member("username")),
+    **{name: Field(_member(name), "text") for name in ("name", "nickname", "given_name", "family_name")},
+}
 
 ROLES = Kind("role", tables.roles, "id", _pack_role, _unpack_role)
 USERS = Kind("user", tables.users, "user_id", _pack_user, _unpack_user)

@@ -1,22 +1,24 @@
 """What one operation sees of the database: collections of records, all or nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gatewright.server.errors import AlreadyExists, NotFound
-from gatewright.server.model import Document, EventType, LogEvent
+from gatewright.server.model import Document
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import records, tenant_records
 from gatewright.server.store.assertions import SpentAssertions
 from gatewright.server.store.conditions import Condition
+from gatewright.server.store.log_events import LogEvents
+from gatewright.server.store.paging import Page, Rows
+from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
-from gatewright.server.store.tables import changes, log_events, options, quota_windows, revisions
+from gatewright.server.store.tables import changes, options, revisions
 
 T = TypeVar("T")
 
@@ -39,24 +41,6 @@ class Batch:
 
     revision: int
     changes: tuple[Change, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which rows are wanted: from row ``start``, or those after position ``after``; at most ``limit``."""
-
-    start: int = 0
-    limit: int = 50
-    after: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows(Generic[T]):
-    """One page of records; ``total`` counts all that match, ``next`` is the position to go on from."""
-
-    items: list[T]
-    total: int
-    next: int | None = None
 
 
 class Transaction:
@@ -224,88 +208,3 @@ class Collection(Generic[T]):
 
     def _note(self, values: dict[str, object]) -> None:
         self.changed.append((self.kind.name, str(values[self.kind.key])))
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaWindows:
-    """What was leased of each budget in each window, by all processes together; in no change feed."""
-
-    connection: Connection
-
-    def lease(self, bucket: str, starts_at: int, wanted: int, *, limit: int | None) -> tuple[int, int]:
-        """Up to `wanted` units of what is left below `limit`; what was granted, and what is leased in all."""
-        place = (quota_windows.c.bucket == bucket) & (quota_windows.c.starts_at == starts_at)
-        row = {"bucket": bucket, "starts_at": starts_at, "leased": 0}
-        self.connection.execute(sqlite_insert(quota_windows).on_conflict_do_nothing(), row)
-        leased = self.connection.execute(
-            select(quota_windows.c.leased).where(place).with_for_update()
-        ).scalar_one()
-        granted = wanted if limit is None else max(0, min(wanted, limit - leased))
-        self.connection.execute(update(quota_windows).where(place).values(leased=leased + granted))
-        return granted, leased + granted
-
-    def forget(self, *, before: int) -> None:
-        """Removes windows that began before that second."""
-        self.connection.execute(sql_delete(quota_windows).where(quota_windows.c.starts_at < before))
-
-
-@dataclass(frozen=True, slots=True)
-class LogEvents:
-    """The audit log; its rows are never changed."""
-
-    connection: Connection
-
-    def append(self, batch: Iterable[LogEvent]) -> None:
-        """Adds events; one whose ``log_id`` is there already is the same event, delivered twice."""
-        rows = [
-            {
-                "log_id": event.log_id,
-                "date": event.date,
-                "type": event.type.value,
-                "client_id": event.client_id,
-                "document": encode(event.document),
-            }
-            for event in batch
-        ]
-        if not rows:
-            return
-        self.connection.execute(sqlite_insert(log_events).on_conflict_do_nothing(), rows)
-
-    def get(self, log_id: str) -> LogEvent:
-        """One event.
-
-        Raises:
-            NotFound: when there is none.
-        """
-        row = self.connection.execute(select(log_events).where(log_events.c.log_id == log_id)).one_or_none()
-        if row is None:
-            raise NotFound("log event not found")
-        return _event(row)
-
-    def page(self, page: Page, *, newest_first: bool = True, **equals: object) -> Rows[LogEvent]:
-        """One page, by time."""
-        conditions = [log_events.c[name] == value for name, value in equals.items()]
-        order = log_events.c.log_id.desc() if newest_first else log_events.c.log_id
-        query = select(log_events).where(*conditions).order_by(order).offset(page.start).limit(page.limit)
-        count = select(func.count()).select_from(log_events).where(*conditions)
-        return Rows(
-            [_event(row) for row in self.connection.execute(query)],
-            self.connection.execute(count).scalar_one(),
-        )
-
-    def after(self, log_id: str, limit: int) -> Sequence[LogEvent]:
-        """The events that follow ``log_id``, oldest first."""
-        query = (
-            select(log_events).where(log_events.c.log_id > log_id).order_by(log_events.c.log_id).limit(limit)
-        )
-        return [_event(row) for row in self.connection.execute(query)]
-
-
-def _event(row: Row[Any]) -> LogEvent:
-    return LogEvent(
-        log_id=row.log_id,
-        date=row.date,
-        type=EventType(row.type),
-        client_id=row.client_id,
-        document=decode(row.document),
-    )
