@@ -16,6 +16,7 @@ from gatewright.guard.rules import Rule
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
+from gatewright.server.management.description import LARGEST_CHECKPOINT, LARGEST_OFFSET, Parameter, Shape
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.requests import (
@@ -63,7 +64,9 @@ Operation = Callable[[Call], object]
 class Endpoint:
     """A row of a noun's table of routes.
 
-    ``changes`` is the description of the log event; an operation without one only reads.
+    ``changes`` is the description of the log event; an operation without one only reads. From ``query`` on
+    it is for the OpenAPI document alone, and may be left out: ``refuses`` are the refusals beyond those that
+    the row shows, ``operation_id`` a name where the derived one would mislead.
     """
 
     method: str
@@ -75,9 +78,13 @@ class Endpoint:
     body: type[Body] | None = None
     changes: str | None = None
     flushes_events: bool = False
+    query: tuple[Parameter, ...] = ()
+    answers: Shape | None = None
+    refuses: tuple[int, ...] | None = None
+    operation_id: str | None = None
 
 
-def endpoint(
+def endpoint(  # noqa: PLR0913 - a row has as many members as it has
     method: str,
     path: str,
     operation: Operation,
@@ -88,11 +95,29 @@ def endpoint(
     body: type[Body] | None = None,
     changes: str | None = None,
     flushes_events: bool = False,
+    query: tuple[Parameter, ...] = (),
+    answers: Shape | None = None,
+    refuses: tuple[int, ...] | None = None,
+    operation_id: str | None = None,
 ) -> Endpoint:
     """A route: any of the scopes lets in, or all of them with ``needs_all``."""
     scopes = (scope,) if isinstance(scope, str) else scope
     rule = all_of(*scopes) if needs_all else any_of(*scopes)
-    return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events)
+    return Endpoint(
+        method,
+        path,
+        operation,
+        rule,
+        scopes,
+        status,
+        body,
+        changes,
+        flushes_events,
+        query,
+        answers,
+        refuses,
+        operation_id,
+    )
 
 
 async def answer(
@@ -140,7 +165,7 @@ def paged(
         wrapped: dict[str, object] = {name: [render(item) for item in rows.items]}
         return wrapped if rows.next is None else {**wrapped, "next": str(rows.next)}
     limit = integer(call.query, "per_page", default=50, low=0, high=LARGEST_PAGE)
-    start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
+    start = integer(call.query, "page", default=0, low=0, high=LARGEST_OFFSET) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
     if boolean(call.query, "include_totals"):
@@ -151,7 +176,7 @@ def paged(
 def _checkpoint(text: str | None) -> int:
     if text is None:
         return 0
-    return integer({"from": text}, "from", default=0, low=0, high=2**31 - 1)
+    return integer({"from": text}, "from", default=0, low=0, high=LARGEST_CHECKPOINT)
 
 
 async def _with_store(asked: Awaitable[R]) -> R:

@@ -4,6 +4,8 @@ import re
 from urllib.parse import quote
 
 from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.management import answers
+from gatewright.server.management.description import PAGES, TAKE, Items, Record, text
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import LARGEST_PAGE, integer, invalid_query
 
@@ -66,7 +68,23 @@ def _search(query: str) -> dict[str, object]:
     return equals
 
 
+_SHOWN = Record("LogEvent", made=answers.LogEventMade)
+_SEARCH = (
+    text("sort", "The order, by time", choices=("date:1", "date:-1")),
+    text("q", "`field:value` terms joined by AND, on `type`, `client_id` and `log_id`"),
+    text("from", "A `log_id`: only events after it, oldest first; wins over search"),
+    TAKE,
+)
+
 ROUTES = (
-    endpoint("GET", "/logs", list_all, scope=_READ, flushes_events=True),
-    endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True),
+    endpoint(
+        "GET",
+        "/logs",
+        list_all,
+        scope=_READ,
+        flushes_events=True,
+        query=(*PAGES, *_SEARCH),
+        answers=Items(_SHOWN, "logs", has_checkpoints=False),
+    ),
+    endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True, answers=_SHOWN),
 )

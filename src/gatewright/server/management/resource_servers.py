@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
+from gatewright.server.management import answers
+from gatewright.server.management.description import PAGING, Items, Nothing, Record
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import Body, Name, ScopeValue, invalid_body, require_unique
 from gatewright.server.model import (
@@ -256,8 +258,17 @@ def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed:
             tx.client_grants.update(grant.id, lambda item: item.without(removed))
 
 
+_SHOWN = Record("ResourceServer", ResourceServerPatch, answers.ResourceServerMade)
+
 ROUTES = (
-    endpoint("GET", "/resource-servers", list_all, scope="read:resource_servers"),
+    endpoint(
+        "GET",
+        "/resource-servers",
+        list_all,
+        scope="read:resource_servers",
+        query=PAGING,
+        answers=Items(_SHOWN, "resource_servers"),
+    ),
     endpoint(
         "POST",
         "/resource-servers",
@@ -266,8 +277,10 @@ ROUTES = (
         status=201,
         body=NewResourceServer,
         changes="Create a resource server",
+        answers=_SHOWN,
+        refuses=(409,),
     ),
-    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers"),
+    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers", answers=_SHOWN),
     endpoint(
         "PATCH",
         "/resource-servers/{id}",
@@ -275,6 +288,8 @@ ROUTES = (
         scope="update:resource_servers",
         body=ResourceServerPatch,
         changes="Update a resource server",
+        answers=_SHOWN,
+        refuses=(),
     ),
     endpoint(
         "DELETE",
@@ -282,5 +297,6 @@ ROUTES = (
         delete,
         scope="delete:resource_servers",
         changes="Delete a resource server",
+        answers=Nothing(),
     ),
 )
