@@ -102,6 +102,10 @@ TABLE: dict[str, Row] = {
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row((*DOOR, "server.management"), ("starlette", "jinja2")),
+    "server.openapi": Row(
+        ("server.errors", "server.requests", "server.system_api", "server.oauth", "server.management"),
+        ("starlette",),
+    ),
     "server.app": Row(("server",), ("starlette", "uvicorn")),
     "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich", "yaml"), ("server", "demo")),
     "demo": Row(("guard", "jose", *ADAPTERS), ("fastapi", "starlette", "uvicorn", "rich"), ("server", "cli")),

@@ -33,6 +33,7 @@ from gatewright.server.logs import configure_logging
 from gatewright.server.management.app import ManagementApi
 from gatewright.server.oauth.metadata import key_set, server_metadata
 from gatewright.server.oauth.token import issue_token
+from gatewright.server.openapi import OPENAPI_PATH, OpenApiDocument
 from gatewright.server.requests import MANAGEMENT_PATH, RequestFrame, json_response, render
 from gatewright.server.settings import Settings
 
@@ -95,6 +96,8 @@ def make_app(server: Server) -> Starlette:
         route("/.well-known/openid-configuration", server_metadata),
         route("/.well-known/oauth-authorization-server", server_metadata),
         route("/.well-known/jwks.json", key_set),
+        # Before the Management API, which would ask for a token.
+        Route(OPENAPI_PATH, OpenApiDocument(server.settings.issuer)),
         Mount(MANAGEMENT_PATH, app=ManagementApi(server)),
         route("/health/live", _alive),
         route("/health/ready", _ready),

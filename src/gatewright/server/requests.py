@@ -185,6 +185,12 @@ def json_response(
     return Response(content, status, {"Content-Type": content_type, **(headers or {})})
 
 
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the caller has what this strong entity tag stands for (RFC 9110 section 13.1.2)."""
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return etag in known or known == ["*"]
+
+
 def render(error: OAuthError | ApiError) -> Response:
     """A refusal as its door writes it: the error knows its own answer."""
     return json_response(

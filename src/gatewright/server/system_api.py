@@ -82,11 +82,12 @@ SCOPES: tuple[str, ...] = tuple(_SCOPES.split())
 
 def system_resource_server(row_id: str) -> ResourceServer:
     """The system API as a new tenant has it; its identifier is derived from the issuer when read."""
-    scopes = [{"value": scope, "description": _title(scope)} for scope in SCOPES]
+    scopes = [{"value": scope, "description": title(scope)} for scope in SCOPES]
     document = resource_server_document({"name": NAME, "scopes": scopes})
     return ResourceServer(id=row_id, identifier=None, document={**document, "is_system": True})
 
 
-def _title(scope: str) -> str:
+def title(scope: str) -> str:
+    """What a scope is called for people: `read:client_grants` is Read Client Grants."""
     verb, _, noun = scope.partition(":")
     return f"{verb} {noun}".replace("_", " ").title()

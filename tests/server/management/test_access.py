@@ -82,6 +82,8 @@ NEEDS = {
     "GET /log-streams/{id}": "read:log_streams",
     "PATCH /log-streams/{id}": "update:log_streams",
     "DELETE /log-streams/{id}": "delete:log_streams",
+    "GET /stats/daily": "read:stats",
+    "GET /stats/active-users": "read:stats",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }

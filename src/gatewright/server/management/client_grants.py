@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError, NotFound
+from gatewright.server.management import answers
+from gatewright.server.management.description import PAGING, Items, Nothing, Record, flag, text
 from gatewright.server.management.endpoint import Call, endpoint, is_command_line, paged
 from gatewright.server.management.resource_servers import identifier_of
 from gatewright.server.management.schema import Body, ScopeValue, boolean, invalid_body, require_unique
@@ -190,8 +192,24 @@ def _without_scope_if_all(document: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in document.items() if name != hidden}
 
 
+_SHOWN = Record("ClientGrant", ClientGrantPatch, answers.ClientGrantMade)
+_FILTERS = (
+    text("client_id", "Only grants of this client"),
+    text("audience", "Only grants for this API"),
+    text("subject_type", "Only grants of this kind"),
+    text("default_for", "Only grants that are a default"),
+    flag("allow_any_organization", "Only grants for any organization, or only others"),
+)
+
 ROUTES = (
-    endpoint("GET", "/client-grants", list_all, scope="read:client_grants"),
+    endpoint(
+        "GET",
+        "/client-grants",
+        list_all,
+        scope="read:client_grants",
+        query=(*PAGING, *_FILTERS),
+        answers=Items(_SHOWN, "client_grants"),
+    ),
     endpoint(
         "POST",
         "/client-grants",
@@ -200,8 +218,10 @@ ROUTES = (
         status=201,
         body=NewClientGrant,
         changes="Create client grant",
+        answers=_SHOWN,
+        refuses=(404, 409),
     ),
-    endpoint("GET", "/client-grants/{id}", read, scope="read:client_grants"),
+    endpoint("GET", "/client-grants/{id}", read, scope="read:client_grants", answers=_SHOWN),
     endpoint(
         "PATCH",
         "/client-grants/{id}",
@@ -209,8 +229,15 @@ ROUTES = (
         scope="update:client_grants",
         body=ClientGrantPatch,
         changes="Update client grant",
+        answers=_SHOWN,
+        refuses=(),
     ),
     endpoint(
-        "DELETE", "/client-grants/{id}", delete, scope="delete:client_grants", changes="Delete client grant"
+        "DELETE",
+        "/client-grants/{id}",
+        delete,
+        scope="delete:client_grants",
+        changes="Delete client grant",
+        answers=Nothing(),
     ),
 )

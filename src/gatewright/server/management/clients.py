@@ -6,12 +6,14 @@ from typing import Any, cast
 
 from gatewright.server.client import Client
 from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.management import answers
 from gatewright.server.management.client_authentication import (
     insert_brought_along,
     require_existing,
     require_one_way,
 )
-from gatewright.server.management.client_schema import ClientUpdate, NewClient
+from gatewright.server.management.client_schema import ClientPatch, ClientUpdate, NewClient
+from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, flag, text
 from gatewright.server.management.endpoint import (
     Answer,
     Call,
@@ -204,8 +206,22 @@ def _filtered(call: Call, members: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if (name in names) == wanted}
 
 
+_SHOWN = Record("Client", ClientPatch, answers.ClientMade)
+_FILTERS = (
+    text("app_type", "Kinds of application, parted by commas"),
+    flag("is_first_party", "Only first-party applications, or only others"),
+    flag("is_global", "true: only the global client, of which there is none here"),
+)
+
 ROUTES = (
-    endpoint("GET", "/clients", list_all, scope=_READ),
+    endpoint(
+        "GET",
+        "/clients",
+        list_all,
+        scope=_READ,
+        query=(*PAGING, *FIELDS, *_FILTERS),
+        answers=Items(_SHOWN.in_part(), "clients"),
+    ),
     endpoint(
         "POST",
         "/clients",
@@ -214,15 +230,35 @@ ROUTES = (
         status=201,
         body=NewClient,
         changes="Create a client",
+        answers=_SHOWN,
+        refuses=(),
     ),
-    endpoint("GET", "/clients/{id}", read, scope=_READ),
-    endpoint("PATCH", "/clients/{id}", update, scope=_UPDATE, body=ClientUpdate, changes="Update a client"),
-    endpoint("DELETE", "/clients/{id}", delete, scope="delete:clients", changes="Delete a client"),
+    endpoint("GET", "/clients/{id}", read, scope=_READ, query=FIELDS, answers=_SHOWN.in_part()),
+    endpoint(
+        "PATCH",
+        "/clients/{id}",
+        update,
+        scope=_UPDATE,
+        body=ClientUpdate,
+        changes="Update a client",
+        answers=_SHOWN,
+        refuses=(),
+    ),
+    endpoint(
+        "DELETE",
+        "/clients/{id}",
+        delete,
+        scope="delete:clients",
+        changes="Delete a client",
+        answers=Nothing(),
+    ),
     endpoint(
         "POST",
         "/clients/{id}/rotate-secret",
         rotate_secret,
         scope="update:client_keys",
         changes="Rotate a client secret",
+        answers=_SHOWN,
+        operation_id="clients_rotate_secret",
     ),
 )

@@ -18,6 +18,7 @@ from gatewright.server.context import Server
 from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
 from gatewright.server.limits import rate_limit, rate_limit_headers
+from gatewright.server.management.description import LARGEST_CHECKPOINT, LARGEST_OFFSET, Parameter, Shape
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
 from gatewright.server.model import CLI_CLIENT_OPTION, EventType, LogEvent
 from gatewright.server.requests import (
@@ -71,7 +72,9 @@ class Endpoint:
     """A row of a noun's table of routes.
 
     ``changes`` is the description of the log event; an operation without one only reads. ``prepare`` makes
-    from the body what takes too long for a transaction, in which nobody else can write.
+    from the body what takes too long for a transaction, in which nobody else can write. From ``query`` on
+    it is for the OpenAPI document alone, and may be left out: ``refuses`` are the refusals beyond those that
+    the row shows, ``operation_id`` a name where the derived one would mislead.
     """
 
     method: str
@@ -84,9 +87,13 @@ class Endpoint:
     changes: str | None = None
     flushes_events: bool = False
     prepare: Preparation | None = None
+    query: tuple[Parameter, ...] = ()
+    answers: Shape | None = None
+    refuses: tuple[int, ...] | None = None
+    operation_id: str | None = None
 
 
-def endpoint(
+def endpoint(  # noqa: PLR0913 - a row has as many members as it has
     method: str,
     path: str,
     operation: Operation,
@@ -98,11 +105,30 @@ def endpoint(
     changes: str | None = None,
     flushes_events: bool = False,
     prepare: Preparation | None = None,
+    query: tuple[Parameter, ...] = (),
+    answers: Shape | None = None,
+    refuses: tuple[int, ...] | None = None,
+    operation_id: str | None = None,
 ) -> Endpoint:
     """A route: any of the scopes lets in, unless ``rule`` says otherwise of them."""
     scopes = (scope,) if isinstance(scope, str) else scope
     rule = any_of(*scopes) if rule is None else rule
-    return Endpoint(method, path, operation, rule, scopes, status, body, changes, flushes_events, prepare)
+    return Endpoint(
+        method,
+        path,
+        operation,
+        rule,
+        scopes,
+        status,
+        body,
+        changes,
+        flushes_events,
+        prepare,
+        query,
+        answers,
+        refuses,
+        operation_id,
+    )
 
 
 async def answer(
@@ -157,7 +183,7 @@ def paged(
         wrapped: dict[str, object] = {name: [render(item) for item in rows.items]}
         return wrapped if rows.next is None else {**wrapped, "next": str(rows.next)}
     limit = integer(call.query, "per_page", default=50, low=0, high=LARGEST_PAGE)
-    start = integer(call.query, "page", default=0, low=0, high=10**6) * limit
+    start = integer(call.query, "page", default=0, low=0, high=LARGEST_OFFSET) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
     if not boolean(call.query, "include_totals"):
@@ -200,7 +226,7 @@ def is_command_line(call: Call, client_id: str | None) -> bool:
 def _checkpoint(text: str | None) -> int:
     if text is None:
         return 0
-    return integer({"from": text}, "from", default=0, low=0, high=2**31 - 1)
+    return integer({"from": text}, "from", default=0, low=0, high=LARGEST_CHECKPOINT)
 
 
 async def _require_pace(server: Server, token: AccessToken) -> dict[str, str]:

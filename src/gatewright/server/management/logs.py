@@ -3,6 +3,8 @@
 from urllib.parse import quote
 
 from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.management import answers
+from gatewright.server.management.description import PAGES, TAKE, Items, Record, text
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import LARGEST_PAGE, chosen, integer, invalid_query, searched
 from gatewright.server.store.log_events import log_search
@@ -57,7 +59,23 @@ def _newest_first(sort: str) -> bool:
     return sort == "date:-1"
 
 
+_SHOWN = Record("LogEvent", made=answers.LogEventMade)
+_SEARCH = (
+    text("sort", "The order, by time", choices=("date:1", "date:-1")),
+    text("q", "Lucene: `field:value` terms, AND, OR, NOT, parentheses, `*` and ranges"),
+    text("from", "A `log_id`: only events after it, oldest first; wins over search"),
+    TAKE,
+)
+
 ROUTES = (
-    endpoint("GET", "/logs", list_all, scope=_READ, flushes_events=True),
-    endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True),
+    endpoint(
+        "GET",
+        "/logs",
+        list_all,
+        scope=_READ,
+        flushes_events=True,
+        query=(*PAGES, *_SEARCH),
+        answers=Items(_SHOWN, "logs", has_checkpoints=False),
+    ),
+    endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True, answers=_SHOWN),
 )

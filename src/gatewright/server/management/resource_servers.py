@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
-from gatewright.server.management import permissions, token_encryption
+from gatewright.server.management import answers, permissions, token_encryption
+from gatewright.server.management.description import PAGING, Items, Nothing, Record
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import (
     Body,
@@ -320,8 +321,17 @@ def _remove_scopes(tx: Transaction, resource_server: ResourceServer, *, removed:
             tx.client_grants.update(grant.id, lambda item: item.without(removed))
 
 
+_SHOWN = Record("ResourceServer", ResourceServerPatch, answers.ResourceServerMade)
+
 ROUTES = (
-    endpoint("GET", "/resource-servers", list_all, scope="read:resource_servers"),
+    endpoint(
+        "GET",
+        "/resource-servers",
+        list_all,
+        scope="read:resource_servers",
+        query=PAGING,
+        answers=Items(_SHOWN, "resource_servers"),
+    ),
     endpoint(
         "POST",
         "/resource-servers",
@@ -331,8 +341,10 @@ ROUTES = (
         body=NewResourceServer,
         changes="Create a resource server",
         prepare=_prepare_keys,
+        answers=_SHOWN,
+        refuses=(409,),
     ),
-    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers"),
+    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers", answers=_SHOWN),
     endpoint(
         "PATCH",
         "/resource-servers/{id}",
@@ -341,6 +353,8 @@ ROUTES = (
         body=ResourceServerPatch,
         changes="Update a resource server",
         prepare=_prepare_keys,
+        answers=_SHOWN,
+        refuses=(),
     ),
     endpoint(
         "DELETE",
@@ -348,5 +362,6 @@ ROUTES = (
         delete,
         scope="delete:resource_servers",
         changes="Delete a resource server",
+        answers=Nothing(),
     ),
 )

@@ -5,6 +5,8 @@ from gatewright.server import certificates
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.events import iso_time
 from gatewright.server.keys import FIRST_RING
+from gatewright.server.management import answers
+from gatewright.server.management.description import Items, Record
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.model import SigningKey
 
@@ -65,9 +67,12 @@ def _rendered(key: SigningKey) -> dict[str, object]:
     return result
 
 
+_SHOWN = Record("SigningKey", made=answers.SigningKeyMade)
+_NAMED = Record("SigningKeyName", made=answers.KeyNamed)
+
 ROUTES = (
-    endpoint("GET", "/keys/signing", list_all, scope="read:signing_keys"),
-    endpoint("GET", "/keys/signing/{kid}", read, scope="read:signing_keys"),
+    endpoint("GET", "/keys/signing", list_all, scope="read:signing_keys", answers=Items(_SHOWN)),
+    endpoint("GET", "/keys/signing/{kid}", read, scope="read:signing_keys", answers=_SHOWN),
     endpoint(
         "POST",
         "/keys/signing/rotate",
@@ -77,6 +82,8 @@ ROUTES = (
         status=201,
         changes="Rotate the signing keys",
         prepare=lambda server, _: server.keys.fresh_keys(),
+        answers=_NAMED,
+        operation_id="keys_signing_rotate",
     ),
     endpoint(
         "PUT",
@@ -84,5 +91,7 @@ ROUTES = (
         revoke,
         scope="update:signing_keys",
         changes="Revoke a signing key",
+        answers=_NAMED,
+        operation_id="keys_signing_revoke",
     ),
 )

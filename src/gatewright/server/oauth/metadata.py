@@ -9,7 +9,7 @@ from gatewright.server.client import ASSERTION_ALGORITHMS
 from gatewright.server.context import Server
 from gatewright.server.errors import StoreUnavailable
 from gatewright.server.oauth.grants import GRANT_TYPES
-from gatewright.server.requests import json_response
+from gatewright.server.requests import is_known, json_response
 
 OPEN = {"Access-Control-Allow-Origin": "*"}
 # Short, so that a rotated key is known within half a minute; long when we cannot be reached.
@@ -43,7 +43,6 @@ async def key_set(server: Server, http: Request) -> Response:
         await server.store.catch_up()
     published = server.keys.key_set()
     headers = {"Content-Type": "application/json", "ETag": published.etag, **OPEN, **CACHING}
-    known = [tag.strip().removeprefix("W/") for tag in http.headers.get("if-none-match", "").split(",")]
-    if published.etag in known or known == ["*"]:
+    if is_known(http, published.etag):
         return Response(status_code=304, headers=headers)
     return Response(published.body, headers=headers)
