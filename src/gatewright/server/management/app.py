@@ -9,6 +9,7 @@ from gatewright.server.errors import ApiError
 from gatewright.server.management import (
     client_credentials,
     client_grants,
+    client_secrets,
     clients,
     logs,
     resource_servers,
@@ -21,6 +22,7 @@ ROUTES = (
     *resource_servers.ROUTES,
     *clients.ROUTES,
     *client_credentials.ROUTES,
+    *client_secrets.ROUTES,
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
     *logs.ROUTES,

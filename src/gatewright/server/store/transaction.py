@@ -15,6 +15,7 @@ from gatewright.server.sealing import Sealer
 from gatewright.server.store import records
 from gatewright.server.store.assertions import SpentAssertions
 from gatewright.server.store.records import Kind, decode, encode
+from gatewright.server.store.secret_uses import SecretUses
 from gatewright.server.store.tables import changes, log_events, options, revisions
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Transaction:
         self.client_credentials = Collection(connection, sealer, records.CLIENT_CREDENTIALS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
         self.spent_assertions = SpentAssertions(connection)
+        self.secret_uses = SecretUses(connection)
         self.events = LogEvents(connection)
 
     def option(self, name: str) -> Document | None:
