@@ -27,6 +27,7 @@ SLOW = (
     "tests/compat/",
     "tests/documentation/test_how_to.py",
     "tests/server/management/test_arbitrary_calls.py",
+    "tests/server/test_conformance.py",
     "tests/server/oauth/test_arbitrary_requests.py",
 )
 

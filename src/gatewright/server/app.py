@@ -1,6 +1,7 @@
 """The composition root: the only module that knows all parts, and contains nothing else."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -98,7 +99,7 @@ def make_app(server: Server) -> Starlette:
         route("/.well-known/jwks.json", key_set),
         # Before the Management API, which would ask for a token.
         Route(OPENAPI_PATH, OpenApiDocument(server.settings.issuer)),
-        Mount(MANAGEMENT_PATH, app=ManagementApi(server)),
+        _mount(ManagementApi(server)),
         route("/health/live", _alive),
         route("/health/ready", _ready),
         route("/", start_page),
@@ -226,6 +227,13 @@ def _config(
         ws="none",
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _mount(api: ManagementApi) -> Mount:
+    mount = Mount(MANAGEMENT_PATH, app=api)
+    # Starlette's pattern ends at a line break; an escaped identifier in the path may hold one.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 async def _alive(_: Server, __: Request) -> Response:

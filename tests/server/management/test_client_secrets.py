@@ -63,6 +63,13 @@ def test_fields_choose_members(caller: Caller, path: str, params: dict[str, str]
     assert all(client.keys() == names for client in caller.manage("GET", "clients", params=params).json())
 
 
+@pytest.mark.parametrize("value", ["", "1", "yes"])
+def test_choice_that_is_no_choice_is_refused_though_nothing_is_chosen(
+    caller: Caller, path: str, value: str
+) -> None:
+    assert caller.manage("GET", path, params={"include_fields": value}).status_code == 400
+
+
 def test_fields_may_leave_members_out(caller: Caller, path: str) -> None:
     whole = caller.manage("GET", path).json()
     params = {"fields": "client_secret,name", "include_fields": "false"}

@@ -209,10 +209,10 @@ def _without_secrets(members: Mapping[str, object]) -> dict[str, object]:
 
 def _filtered(call: Call, members: dict[str, object]) -> dict[str, object]:
     """``fields`` and ``include_fields`` of the query."""
+    wanted = boolean(call.query, "include_fields") is not False
     if "fields" not in call.query:
         return members
     names = set(call.query["fields"].split(","))
-    wanted = boolean(call.query, "include_fields") is not False
     return {name: value for name, value in members.items() if (name in names) == wanted}
 
 

@@ -1,0 +1,280 @@
+"""The server keeps to its OpenAPI document: schemathesis makes up requests from it, and judges the answers.
+
+Half of the requests are what the document allows, half break it. The same seed makes the same requests.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gatewright.server.openapi import document
+from tests.running import bearer
+from tests.server.calling import renewed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from schemathesis import APIOperation, Case, Response
+
+    from tests.running import Caller
+
+SEED = 4
+LEAST_CASES = 2000
+PLANNED_CASES = 2400  # the few operations that take nothing have one case each
+CONFORMS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OPERATIONS = [
+    f"{method.upper()} {path}"
+    for path, item in document("https://issuer.example/")["paths"].items()
+    for method in item
+]
+SHOWN = 5
+"""Faults of one operation that a failure shows."""
+
+API = "/api/v2/"
+
+AUDIENCE = "urn:asked"
+SCOPE = "read:blog"
+
+
+def new_application(caller: Caller, number: int) -> str:
+    return caller.application(f"Made {number}").client_id
+
+
+def new_api(caller: Caller, number: int) -> str:
+    return str(caller.create("resource-servers", identifier=f"urn:made:{number}")["id"])
+
+
+def new_grant(caller: Caller, number: int) -> str:
+    return caller.authorize(caller.application(f"Granted {number}"), AUDIENCE)
+
+
+MADE = {"clients": new_application, "resource-servers": new_api, "client-grants": new_grant}
+"""How a record of a noun is made; its name is answered."""
+
+CONTRADICTING = {
+    "POST /oauth/token": ("client_assertion", "client_assertion_type", "organization"),
+    f"POST {API}client-grants": ("default_for",),
+}
+"""Members that do not go with those which name records."""
+
+KEYS = ("id", "kid", "log_id", "user_id", "client_id")
+
+
+@dataclass
+class Run:
+    """What became of one operation's cases."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> int:
+        return self.statuses.total()
+
+
+class Existing:
+    """Names of records that exist: of those that are made up, hardly one is known to the server."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._turn = 0
+        self._application = caller.application("Asking")
+        caller.create("resource-servers", identifier=AUDIENCE, scopes=[{"value": SCOPE}])
+        caller.authorize(self._application, AUDIENCE, SCOPE)
+        # What was there first, this test could not go on without.
+        self._needed = {name for noun in MADE for name in self._listed(noun)}
+
+    def renew(self) -> None:
+        """Take a new token: the keys may have turned, and the one before may be revoked."""
+        self._caller = renewed(self._caller)
+
+    def put_into(self, case: Case[Any]) -> None:
+        """Make the case one about records that exist."""
+        label = case.operation.label
+        if label.partition(" ")[2].startswith(API):
+            case.path_parameters.update(self._names(case.operation.path.removeprefix(API)))
+        if isinstance(case.body, dict):
+            case.body |= self._members(label)
+            for name in CONTRADICTING.get(label, ()):
+                case.body.pop(name, None)
+
+    def _members(self, label: str) -> dict[str, Any]:
+        """Members of a body that name records."""
+        if label == "POST /oauth/token":
+            about = self._application
+            known = {"client_id": about.client_id, "client_secret": about.client_secret}
+            return {**known, "audience": AUDIENCE}
+        if label == f"POST {API}client-grants":
+            return {"client_id": self._name("clients"), "audience": AUDIENCE, "scope": [SCOPE]}
+        return {}
+
+    def _names(self, path: str) -> dict[str, str]:
+        """A name for each parameter of the path, from the list that stands before it."""
+        names: dict[str, str] = {}
+        place: list[str] = []
+        for step in path.split("/"):
+            name = self._name("/".join(place)) if step.startswith("{") else step
+            if name is None:
+                break
+            if step.startswith("{"):
+                names[step.strip("{}")] = name
+            place.append(name)
+        return names
+
+    def _name(self, noun: str) -> str | None:
+        self._turn += 1
+        found = [name for name in self._listed(noun) if name not in self._needed]
+        if not found and noun in MADE:
+            found = [MADE[noun](self._caller, self._turn)]
+        return found[self._turn % len(found)] if found else None
+
+    def _listed(self, noun: str) -> list[str]:
+        answer = self._caller.manage("GET", noun)
+        records = answer.json() if answer.status_code == 200 else []
+        return [next(record[key] for key in KEYS if key in record) for record in records]
+
+
+def closed(part: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The schema, in which members that it does not name are faults; clients should be more tolerant."""
+    if isinstance(part, list):
+        return [closed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    result = {name: closed(each) for name, each in part.items()}
+    if isinstance(part.get("properties"), dict) and part.get("type") == "object":
+        result.setdefault("additionalProperties", False)
+    return result
+
+
+def strict(whole: dict[str, Any]) -> dict[str, Any]:
+    """The document, with everything that answers consist of closed."""
+    result = copy.deepcopy(whole)
+    asked = {"TokenRequest"}
+    schemas = result["components"]["schemas"]
+    result["components"]["schemas"] = {
+        name: schema if name in asked else closed(schema) for name, schema in schemas.items()
+    }
+    for item in result["paths"].values():
+        for operation in item.values():
+            operation["responses"] = closed(operation["responses"])
+    return result
+
+
+def modes_of(operation: APIOperation[Any, Any, Any, Any]) -> list[GenerationMode]:
+    """Where there is neither query nor body, no request breaks the document."""
+    is_breakable = bool(operation.query) or bool(operation.body)
+    return [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if is_breakable else [])]
+
+
+def takes_anything(operation: APIOperation[Any, Any, Any, Any]) -> bool:
+    return bool(operation.query or operation.body or operation.path_parameters or operation.headers)
+
+
+def judge(run: Run, case: Case[Any], response: Response) -> None:
+    run.statuses[response.status_code] += 1
+    # By checkpoint, a list ignores what the query says of pages.
+    by_checkpoint = {"take", "from"} & set(case.query or ())
+    checks = CONFORMS if by_checkpoint else [*CONFORMS, negative_data_rejection]
+    try:
+        case.validate_response(response, checks=checks)
+    except FailureGroup as failures:
+        for failure in failures.exceptions:
+            title = f"{type(failure).__name__}: {str(failure)[:300]}"
+            run.faults.setdefault(title, f"{case.as_curl_command()[:800]}\n{response.text[:400]}")
+
+
+@pytest.fixture(scope="module")
+def runs(caller: Caller) -> Mapping[str, Run]:
+    """All cases of all operations, run once for the tests of this file."""
+    existing = Existing(caller)
+    schema = schemathesis.openapi.from_dict(strict(caller.http.get("api/v2/openapi.json").json()))
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    broad = sum(len(modes_of(operation)) for operation in operations if takes_anything(operation))
+    with requests.Session() as session:
+        return {
+            operation.label: run_operation(
+                caller, existing, session, operation, math.ceil(PLANNED_CASES / broad)
+            )
+            for operation in operations
+        }
+
+
+def run_operation(
+    caller: Caller,
+    existing: Existing,
+    session: requests.Session,
+    operation: APIOperation[Any, Any, Any, Any],
+    cases: int,
+) -> Run:
+    run = Run()
+    is_managing = operation.path.startswith(API)
+    existing.renew()
+    token = caller.token(caller.operator, caller.issuer + "api/v2/") if is_managing else ""
+    for mode in modes_of(operation):
+
+        @seed(SEED)
+        @settings(
+            max_examples=cases,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def send(case: Case[Any]) -> None:
+            if run.cases % 2:
+                existing.put_into(case)
+            headers = bearer(token) if token else None
+            response = case.call(base_url=caller.issuer.rstrip("/"), session=session, headers=headers)
+            judge(run, case, response)
+
+        send()
+    return run
+
+
+def told(run: Run) -> Iterator[str]:
+    for title, example in list(run.faults.items())[:SHOWN]:
+        yield f"{title}\n{example}\n"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_answers_are_those_of_the_document(runs: Mapping[str, Run], operation: str) -> None:
+    run = runs[operation]
+
+    assert run.cases
+    assert not run.faults, "\n".join(told(run))
+    assert not [status for status in run.statuses if status >= 500]
+
+
+def test_there_were_enough_cases_and_each_operation_was_also_done(runs: Mapping[str, Run]) -> None:
+    assert runs.keys() == set(OPERATIONS)
+    total = sum(run.cases for run in runs.values())
+    assert total >= LEAST_CASES, total
+    refused = [operation for operation, run in runs.items() if min(run.statuses) >= 300]
+    assert not refused
