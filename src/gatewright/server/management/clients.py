@@ -120,7 +120,9 @@ def update(call: Call) -> object:
         secrets = before.secrets if secret is None else (_chosen(call, before, secret),)
         document = merge_client(before.document, _with_metadata(before.document, patch))
         require_one_way(document, sent=call.body)
-        return replace(before, document=document, secrets=secrets)
+        after = replace(before, document=document, secrets=secrets)
+        _require_usable_command_line(call, after)
+        return after
 
     client = call.tx.clients.update(client_id, change)
     forget_ended_secrets(call, client)
@@ -154,6 +156,15 @@ def _named(call: Call) -> Client:
         return call.tx.clients.get(call.path["id"])
     except NotFound as error:
         raise ApiError(404, "The client does not exist", "inexistent_client") from error
+
+
+def _require_usable_command_line(call: Call, after: Client) -> None:
+    """The client of the command line goes on getting tokens with its secret: nobody else might be left."""
+    if after.uses_secret and "client_credentials" in after.grant_types:
+        return
+    if is_command_line(call, after.client_id):
+        text = "The client of the command line needs its secret and client_credentials."
+        raise ApiError(400, text, "operation_not_supported")
 
 
 def _chosen(call: Call, client: Client, value: str) -> ClientSecret:
