@@ -16,6 +16,7 @@ from gatewright.server.management import (
     signing_keys,
     stats,
     tenant_settings,
+    tools,
     users,
 )
 from gatewright.server.management.endpoint import Router, answer
@@ -32,6 +33,7 @@ ROUTES = (
     *users.ROUTES,
     *log_streams.ROUTES,
     *stats.ROUTES,
+    *tools.ROUTES,
 )
 
 
