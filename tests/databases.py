@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gatewright.server.model import Client, ClientGrant, ResourceServer, SigningKey
+from gatewright.server.client import Client
+from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gatewright.server.client import Client
 from gatewright.server.events import Caller, Source, log_event
 from gatewright.server.model import (
-    Client,
     ClientGrant,
     EventType,
     KeyState,

@@ -31,8 +31,22 @@ class Row:
     lazily: tuple[str, ...] = ()
 
 
-RECORDS = ("server.settings", "server.errors", "server.model", "server.sealing")
-FLOOR = (*RECORDS, "server.store", "server.certificates", "server.keys", "server.events")
+RECORDS = (
+    "server.settings",
+    "server.errors",
+    "server.client",
+    "server.model",
+    "server.tenant",
+    "server.sealing",
+)
+FLOOR = (
+    *RECORDS,
+    "server.store",
+    "server.certificates",
+    "server.keys",
+    "server.events",
+    "server.limits",
+)
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
     "asgi", "starlette", "fastapi", "wsgi", "flask", "django", "rest_framework", "aiohttp", "litestar",
@@ -56,19 +70,27 @@ TABLE: dict[str, Row] = {
     "django_views": Row(("guard",), ("django",)),
     "rest_framework": Row(("guard", "django", "django_views"), ("rest_framework",)),
     "aiohttp": Row(("guard",), ("aiohttp",)),
-    "mcp": Row(("guard", "asgi"), ("mcp",)),
+    "mcp": Row(("guard", "asgi", "mcp_routes", "mcp_rules"), ("mcp",)),
+    "mcp_routes": Row(("guard", "starlette", "mcp_rules"), ("mcp",)),
+    "mcp_rules": Row(("guard",), ("mcp",)),
     "testing": Row(("guard", "jose"), ("aiohttp",)),
     "testing.plugin": Row(("guard", "testing"), ("pytest",)),
     "litestar": Row(("guard", "asgi"), ("litestar",)),
     "server": Row(),
     "server.errors": Row(),
     "server.settings": Row(("server.errors",)),
-    "server.model": Row(("jose",), ("msgspec",)),
+    "server.client": Row(("jose",)),
+    "server.model": Row(("jose", "server.client"), ("msgspec",)),
+    "server.tenant": Row(("server.model",)),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
-    "server.store": Row(("server.model", "server.errors", "server.sealing"), ("sqlalchemy", "alembic")),
+    "server.store": Row(
+        ("server.model", "server.client", "server.tenant", "server.errors", "server.sealing"),
+        ("sqlalchemy", "alembic"),
+    ),
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
     "server.events": Row((*RECORDS, "server.store")),
+    "server.limits": Row((*RECORDS, "server.store")),
     "server.context": Row(FLOOR),
     "server.requests": Row(("server.errors", "server.settings", "server.events", "jose"), ("starlette",)),
     "server.logs": Row(("server.settings",), ("structlog",)),

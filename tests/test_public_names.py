@@ -36,6 +36,7 @@ PUBLIC = {
         "Introspection",
         "InvalidToken",
         "Issuer",
+        "KeyHealth",
         "KeysUnavailable",
         "NoToken",
         "Observer",

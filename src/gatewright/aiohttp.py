@@ -26,7 +26,7 @@ from aiohttp import hdrs, web
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
 from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import ANY, Found, attach
+from gatewright.guard.routes import ANY, Found, attach, ensure_unprotected
 from gatewright.guard.rules import combine
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -50,10 +50,11 @@ def protect(
 
     Raises:
         TypeError, ValueError: `app` is no application or a pattern in `public` cannot be one.
-        RuntimeError: the application has started already, or is a part of another one.
+        RuntimeError: the application is protected or has started already, or is a part of another one.
     """
     if not isinstance(app, web.Application):
         raise TypeError(f"an aiohttp.web.Application can be protected, not {app!r}")
+    ensure_unprotected(app)
     is_public, is_optional = PublicPaths(public), PublicPaths(optional)
 
     @web.middleware
@@ -70,7 +71,7 @@ def protect(
 
     # The first of the list is the outermost: no other sees, or swallows, what the guard refuses.
     app.middlewares.insert(0, admit_first)
-    attach(app, guard, lambda: _found(app, guard), is_public)
+    attach(app, guard, lambda: _found(app, guard), is_public, is_optional)
     return Require(guard)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard import patterns as patterns_of_paths
 from gatewright.guard.patterns import PatternRules
-from gatewright.guard.routes import attach_patterns
+from gatewright.guard.routes import attach_patterns, ensure_unprotected
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -44,7 +44,9 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern or a rule cannot be one.
+        RuntimeError: `app` is protected already.
     """
+    ensure_unprotected(app)
     required = PatternRules(rules)
 
     def rule_for(scope: Scope) -> Rule | None:
@@ -53,15 +55,9 @@ def protect(
             scope["path_params"] = {**path_params, **scope.get("path_params", {})}
         return rule
 
-    is_public = PublicPaths(public)
-    guarded = Guarded(
-        app,
-        guard=guard,
-        is_public=is_public,
-        rule_for=rule_for,
-        is_optional=PublicPaths(optional),
-    )
-    attach_patterns(guarded, guard, required, is_public.paths)
+    is_public, is_optional = PublicPaths(public), PublicPaths(optional)
+    guarded = Guarded(app, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=is_optional)
+    attach_patterns(guarded, guard, required, is_public.paths, is_optional.paths)
     return guarded
 
 

@@ -34,7 +34,7 @@ from gatewright.asgi import App, Guarded, Scope
 from gatewright.django_views import MARK, Requirement, found, requirement_of, rule_at, rule_in
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import Policy, attach, listed
+from gatewright.guard.routes import Policy, attach, ensure_unprotected, listed
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -100,7 +100,9 @@ def protect(application: App) -> App:
 
     Raises:
         TypeError, ValueError, ImportError: the setting GATEWRIGHT cannot be right.
+        RuntimeError: the application is protected already.
     """
+    ensure_unprotected(application)
     known = configured()
 
     def rule_for(scope: Scope) -> Rule | None:
@@ -116,7 +118,7 @@ def protect(application: App) -> App:
         rule_for=rule_for,
         is_optional=lambda scope: known.is_optional(*_asked(scope)),
     )
-    attach(guarded, known.guard, found, known.is_public)
+    attach(guarded, known.guard, found, known.is_public, known.is_optional)
     return guarded
 
 
@@ -333,7 +335,13 @@ def _policy() -> Policy:
     known = configured()
     middleware = (import_string(name) for name in settings.MIDDLEWARE)
     is_protected = any(inspect.isclass(each) and issubclass(each, Middleware) for each in middleware)
-    routes = listed(found(), known.is_public, is_protected=is_protected)
+    routes = listed(
+        found(),
+        known.is_public,
+        known.is_optional,
+        is_protected=is_protected,
+        is_enforced=known.guard.enforce,
+    )
     return Policy(known.guard, tuple(routes))
 
 

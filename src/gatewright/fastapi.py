@@ -31,6 +31,7 @@ from starlette.types import Scope
 from gatewright.asgi import aadmit
 from gatewright.guard import AccessToken, Denied, Guard, Rule, openapi
 from gatewright.guard.openapi import SCHEME
+from gatewright.guard.routes import discover
 from gatewright.guard.rules import alternatives, combine
 from gatewright.starlette import RouteRules, place, response
 
@@ -50,17 +51,13 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
-        RuntimeError: the application has started already.
+        RuntimeError: the application is protected or has started already.
     """
-    routes = _Routes()
-    rule_for = RouteRules(app, marks=_rules_of, routes=routes)
-    is_public = place(
-        app, guard, public=public, optional=optional, pages=_documentation(app), rule_for=rule_for
-    )
+    rule_for = RouteRules(app, marks=_rules_of, routes=_Routes())
+    place(app, guard, public=public, optional=optional, pages=_documentation(app), rule_for=rule_for)
     app.add_exception_handler(Refused, _render)
-    require = Require(guard)
-    _document(app, guard, is_public=is_public, routes=routes)
-    return require
+    _document(app)
+    return Require(guard)
 
 
 class Refused(HTTPException):
@@ -199,7 +196,7 @@ def _documentation(app: FastAPI) -> Iterator[str]:
                 yield f"GET {url}"
 
 
-def _document(app: FastAPI, guard: Guard, *, is_public: Callable[[Scope], bool], routes: _Routes) -> None:
+def _document(app: FastAPI) -> None:
     """Let the OpenAPI document say what the guard asks for, whenever it is made anew."""
     generate = app.openapi
     written: list[dict[str, Any]] = []
@@ -207,24 +204,9 @@ def _document(app: FastAPI, guard: Guard, *, is_public: Callable[[Scope], bool],
     def described() -> dict[str, Any]:
         schema = generate()
         if not written or written[0] is not schema:
-            _describe(schema, guard, is_public=is_public, routes=routes(app))
+            policy = discover(app)
+            openapi.amend(schema, policy.guard, policy.routes)
             written[:] = [schema]
         return schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-
-
-def _describe(
-    schema: dict[str, Any], guard: Guard, *, is_public: Callable[[Scope], bool], routes: Sequence[_Found]
-) -> None:
-    scopes: dict[str, None] = {}
-    for _, route in routes:
-        path, methods = getattr(route.context, "path_format", None), getattr(route.context, "methods", None)
-        for method in methods or ():
-            operation = schema.get("paths", {}).get(path, {}).get(method.lower())
-            if operation is None or is_public({"type": "http", "method": method, "path": path}):
-                continue
-            rule = combine(*route.rules)
-            scopes |= dict.fromkeys(scope for way in alternatives(rule) for scope in way)
-            openapi.describe(operation, rule)
-    openapi.describe_components(schema.setdefault("components", {}), guard, scopes)

@@ -28,7 +28,7 @@ from werkzeug.local import LocalProxy
 
 from gatewright.guard import AccessToken, Denied, Guard, Rule
 from gatewright.guard.patterns import PublicPaths
-from gatewright.guard.routes import WEBSOCKET, Found, attach
+from gatewright.guard.routes import WEBSOCKET, Found, attach, ensure_unprotected
 from gatewright.guard.rules import combine
 from gatewright.wsgi import aadmit, admit, method_and_path, token_of
 
@@ -61,9 +61,11 @@ def protect(
 
     Raises:
         TypeError, ValueError: `app` is no Flask application or a pattern in `public` cannot be one.
+        RuntimeError: it is protected already.
     """
     if not isinstance(app, Flask):
         raise TypeError(f"a Flask application can be protected, not {app!r}")
+    ensure_unprotected(app)
     is_public, is_optional = PublicPaths(public), PublicPaths(optional)
     decided = f"gatewright.flask.{id(guard)}"
     preprocess, fail = app.preprocess_request, app.handle_exception
@@ -94,7 +96,7 @@ def protect(
     # Rather than `before_request`, whose functions come after all URL preprocessors.
     app.preprocess_request = decide_first  # type: ignore[method-assign] # a method to be overridden
     app.handle_exception = decide_yet  # type: ignore[method-assign] # the same
-    attach(app, guard, lambda: _found(app, guard), is_public)
+    attach(app, guard, lambda: _found(app, guard), is_public, is_optional)
     return Require(guard)
 
 

@@ -17,6 +17,7 @@ answers them, and adds its headers to refusals. Patterns in `public` are those o
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
@@ -25,16 +26,20 @@ from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
+from litestar.handlers import WebsocketRouteHandler
 from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.utils import normalize_path
 from litestar.utils.scope.state import ScopeState
 
 from gatewright import asgi
-from gatewright.guard import Denied, Guard, Rule
+from gatewright.guard import Denied, Guard, Rule, openapi
 from gatewright.guard import Request as Asked
 from gatewright.guard.admission import aadmit
 from gatewright.guard.patterns import PublicPaths
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, discover, ensure_unprotected
 from gatewright.guard.rules import combine
 
 Judge = Callable[[str, str], bool]
@@ -53,15 +58,23 @@ def protect(
     Litestar's own documentation pages are, unless `public` has them with a `!`. On `optional` paths a
     request without a token enters too, where no rule stands. The token is `request.auth`, also
     `scope["gatewright"]`; None where there is none. The decision, the rules of all layers included, is taken
-    before anything is read of the body.
+    before anything is read of the body. The OpenAPI document says which operations need which scopes.
 
     Raises:
         TypeError, ValueError: `app` is no Litestar application or a pattern in `public` cannot be one.
+        RuntimeError: it is protected already.
     """
     if not isinstance(app, Litestar):
         raise TypeError(f"a Litestar application can be protected, not {app!r}")
-    is_public = PublicPaths(public, _documentation(app))
-    _place(app, guard, is_public=is_public, is_optional=PublicPaths(optional))
+    ensure_unprotected(app)
+    is_public, is_optional = PublicPaths(public, _documentation(app)), PublicPaths(optional)
+    placed = _place(app, guard, is_public=is_public, is_optional=is_optional)
+    # The application itself has slots only; it is looked into from its `asgi_handler` on.
+    attach(placed, guard, lambda: _found(app, guard), is_public, is_optional)
+    if app.openapi_config is not None:
+        _document(app)
+        # Litestar makes the document anew where routes have come after `protect`.
+        app.on_startup.append(functools.partial(_document, app))
     return Require(guard)
 
 
@@ -161,14 +174,16 @@ class _Guarded:
             return None, {}
 
 
-def _place(app: Litestar, guard: Guard, *, is_public: Judge, is_optional: Judge) -> None:
+def _place(app: Litestar, guard: Guard, *, is_public: Judge, is_optional: Judge) -> _Guarded:
     """Just outside of what renders exceptions around the router: inside of CORS and of tracing."""
     holder: Any = app
     name = "asgi_handler"
     while getattr(getattr(holder, name), "app", None) not in (app.asgi_router, None):
         holder, name = getattr(holder, name), "app"
     inner: ASGIApp = getattr(holder, name)
-    setattr(holder, name, _Guarded(inner, app=app, guard=guard, is_public=is_public, is_optional=is_optional))
+    placed = _Guarded(inner, app=app, guard=guard, is_public=is_public, is_optional=is_optional)
+    setattr(holder, name, placed)
+    return placed
 
 
 async def _admit(
@@ -194,6 +209,33 @@ def _rules_of(handler: BaseRouteHandler, guard: Guard) -> Iterator[Rule]:
                 yield required.rule
 
 
+def _found(app: Litestar, guard: Guard) -> Iterator[Found]:
+    """The routes as Litestar has them, but for the OPTIONS that it answers itself."""
+    for route in app.routes:
+        path = route.path_format or "/"
+        for handler in _handlers_of(route):
+            rule_for = functools.partial(_rule_at, handler, guard)
+            yield Found(path, _methods_of(handler), rule_for, str(handler))
+            if getattr(handler, "is_mount", False):
+                yield Found(f"{path.rstrip('/')}/*", [ANY], rule_for, str(handler))
+
+
+def _handlers_of(route: Any) -> Iterable[BaseRouteHandler]:  # noqa: ANN401 - a route of any kind
+    if not isinstance(route, HTTPRoute):
+        return [route.route_handler]
+    return [handler for handler in route.route_handlers if handler.fn.__module__ != HTTPRoute.__module__]
+
+
+def _methods_of(handler: Any) -> Iterable[str]:  # noqa: ANN401 - a handler of any kind
+    if isinstance(handler, WebsocketRouteHandler):
+        return [WEBSOCKET]
+    return getattr(handler, "http_methods", None) or [ANY]
+
+
+def _rule_at(handler: BaseRouteHandler, guard: Guard, _: str) -> Rule | None:
+    return combine(*_rules_of(handler, guard))
+
+
 def _path(scope: Scope) -> str:
     """The path below the application's root, exactly as Litestar's router takes it."""
     path, root = scope["path"], scope.get("root_path", "")
@@ -211,6 +253,29 @@ def _documentation(app: Litestar) -> Iterator[str]:
         for plugin in config.render_plugins:
             for path in plugin.paths:
                 yield f"GET {normalize_path(f'{stem}/{path}')}"
+            if isinstance(plugin, SwaggerRenderPlugin):
+                yield f"GET {stem}/oauth2-redirect.html"
+
+
+def _document(app: Litestar) -> None:
+    """Let Litestar's OpenAPI document say what the guard asks for."""
+    try:
+        document = app.openapi_schema
+    except Exception:
+        # Whoever asks for the document will be told.
+        logger.debug("the OpenAPI document could not be made", exc_info=True)
+        return
+    if "to_schema" in vars(document):
+        return
+    generate = document.to_schema
+
+    def described() -> dict[str, Any]:
+        schema = generate()
+        policy = discover(app)
+        openapi.amend(schema, policy.guard, policy.routes)
+        return schema
+
+    document.to_schema = described  # type: ignore[method-assign]  # the document has no other place for it
 
 
 def _render(_: Request[Any, Any, Any], refused: Exception) -> Response[bytes]:

@@ -32,6 +32,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken as SDKAccessToken
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.resources import Resource
 from mcp.types import INVALID_REQUEST
 
 from gatewright.asgi import (
@@ -48,13 +49,15 @@ from gatewright.asgi import (
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule
 from gatewright.guard.admission import GUARD, aadmit
 from gatewright.guard.patterns import PatternRules
+from gatewright.guard.routes import AlreadyProtectedError, attach, ensure_unprotected
 from gatewright.guard.rules import alternatives, combine
+from gatewright.mcp_routes import found as routes_found
+from gatewright.mcp_rules import MARK, calls_in, read_through, rules_for
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound="Callable[..., Any] | Resource")
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 LONGEST_MESSAGE: Final = 4 * 1024 * 1024  # bytes; what the SDK itself reads of one
-_MARK: Final = "__gatewright__"
 _CHALLENGED: Final = frozenset({401, 403})
 
 # Whose guard let the HTTP request in that brought the message, and with which token. The SDK runs each
@@ -97,9 +100,16 @@ def protect(
     Raises:
         TypeError, ValueError: a pattern or rule cannot be one; `url` is no https URL without query and
             fragment (http on the loopback), or no audience of `guard`.
+        RuntimeError: `server` is protected already.
     """
     if not isinstance(server, MCPServer):
-        raise TypeError(f"an MCPServer can be protected, not {server!r}")
+        raise TypeError(
+            f"protect takes an mcp.server.mcpserver.MCPServer, not {server!r}: what it serves can have rules."
+            " A low-level Server is guarded as a whole, by gatewright.asgi.protect around its"
+            " streamable_http_app()"
+        )
+    if any(isinstance(getattr(each, "__self__", None), Require) for each in server.middleware):
+        raise AlreadyProtectedError(server)
     _check_url(url, guard)
     require = Require(server, guard, url=url, rules=rules or {}, public=public, name=name)
     server.middleware.insert(0, require.refuse_unguarded)
@@ -109,7 +119,8 @@ def protect(
 class Require:
     """`@require("files:write")` on the functions of tools, resources and prompts, below the SDK's decorator.
 
-    Several strings are all needed; rules may be given in their place.
+    Several strings are all needed; rules may be given in their place. A resource that is an object is
+    added as `server.add_resource(require("files:read")(resource))`.
     """
 
     def __init__(
@@ -143,10 +154,22 @@ class Require:
         if rule is None:
             raise ValueError("name at least one scope or rule: any valid token is needed anyway")
         self._of_functions.append(rule)
-        return functools.partial(self._guarded, rule)
+        guarded = functools.partial(self._guarded, rule)
+
+        def decorate(function: Function) -> Function:
+            if isinstance(function, Resource):
+                return cast("Function", read_through(guarded, function))
+            return cast("Function", guarded(function))
+
+        return decorate
 
     def in_front_of(self, app: App) -> App:
-        """`app` behind the guard: `server.streamable_http_app()`, `server.sse_app()`, or what mounts it."""
+        """`app` behind the guard: `server.streamable_http_app()`, `server.sse_app()`, or what mounts it.
+
+        Raises:
+            RuntimeError: `app` is protected already.
+        """
+        ensure_unprotected(app)
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":
@@ -156,6 +179,16 @@ class Require:
             else:
                 await self._enter(app, scope, receive, send)
 
+        found = functools.partial(
+            routes_found,
+            app,
+            self._server,
+            self._guard,
+            required=self._required,
+            url=self._url,
+            metadata_path=self._metadata_path,
+        )
+        attach(guarded, self._guard, found, self._is_public.paths)
         return guarded
 
     def metadata(self) -> dict[str, object]:
@@ -176,10 +209,13 @@ class Require:
     async def refuse_unguarded(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        """Middleware of the server: messages that came another way than through the guard are refused."""
+        """Middleware of the server: refuses messages that came around the guard or that passed it unread."""
         entered = _entered.get()
         if entered is None or entered[0] is not self._guard:
             raise MCPError(INVALID_REQUEST, "This server answers only behind its guard")
+        # A second look, for what was not understood before: a message may be longer, or of another type.
+        for rule in self._rules_for(ctx.method, ctx.params or {}):
+            self._look_again(rule)
         return await call_next(ctx)
 
     async def _enter(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,7 +225,7 @@ class Require:
                 await aadmit(scope, self._guard, lambda: request_of(scope), rule)
             if self._of_functions and _brings_json(scope):
                 body, receive = await _looked_into(receive)
-                named = [found for call in _calls(body) for found in self._rules_of(*call)]
+                named = [found for call in calls_in(body) for found in self._rules_for(*call)]
                 if named:
                     whole = combine(*([] if rule is None else [rule]), *named)
                     await aadmit(scope, self._guard, lambda: request_of(scope), whole)
@@ -222,13 +258,10 @@ class Require:
             refusal.extend_challenge(scope=" ".join(scopes))
         refusal.extend_challenge(resource_metadata=self._metadata_url)
 
-    def _rules_of(self, method: object, params: Mapping[str, object]) -> Iterator[Rule]:
-        for function in _functions_of(self._server, method, params):
-            for guard, rule in getattr(function, _MARK, ()):
-                if guard is self._guard:
-                    yield rule
+    def _rules_for(self, method: object, params: Mapping[str, object]) -> Iterator[Rule]:
+        return rules_for(self._server, self._guard, method, params)
 
-    def _guarded(self, rule: Rule, function: Function) -> Function:
+    def _guarded(self, rule: Rule, function: Callable[..., Any]) -> Callable[..., Any]:
         # A second look at the rule: the function is safe also where the message was not understood before.
         @functools.wraps(function)
         async def enter_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
@@ -241,8 +274,8 @@ class Require:
             return function(*args, **kwargs)
 
         guarded: Callable[..., Any] = enter_async if inspect.iscoroutinefunction(function) else enter
-        setattr(guarded, _MARK, (*getattr(function, _MARK, ()), (self._guard, rule)))
-        return cast("Function", guarded)
+        setattr(guarded, MARK, (*getattr(function, MARK, ()), (self._guard, rule)))
+        return guarded
 
     def _look_again(self, rule: Rule) -> None:
         guard, token = _entered.get() or (None, None)
@@ -274,25 +307,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _functions_of(
-    server: MCPServer[Any], method: object, params: Mapping[str, object]
-) -> Iterator[Callable[..., Any]]:
-    # The SDK tells names of tools in public, their functions not.
-    tools, prompts, resources = server._tool_manager, server._prompt_manager, server._resource_manager  # noqa: SLF001
-    wanted = str(params.get("uri" if method == "resources/read" else "name"))
-    found: list[object] = []
-    if method == "tools/call":
-        found = [tools.get_tool(wanted)]
-    elif method == "prompts/get":
-        found = [prompts.get_prompt(wanted)]
-    elif method == "resources/read":
-        found += [resource for resource in resources.list_resources() if str(resource.uri) == wanted]
-        # A template is asked only where no resource has the very URI, and only the first that fits.
-        fitting = [one for one in resources.list_templates() if one.matches(wanted) is not None]
-        found = found or [*fitting[:1]]
-    return (function for one in found if (function := getattr(one, "fn", None)) is not None)
 
 
 def _as_the_sdk_has_it(token: AccessToken, url: str) -> SDKAccessToken:
@@ -332,18 +346,6 @@ async def _looked_into(receive: Receive) -> tuple[bytes, Receive]:
         return await receive() if message is None else message
 
     return body, replayed
-
-
-def _calls(body: bytes) -> Iterator[tuple[object, Mapping[str, object]]]:
-    """The methods and parameters of the JSON-RPC messages in a body; none where it holds none."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    for message in document if isinstance(document, list) else [document]:
-        params = message.get("params") if isinstance(message, dict) else None
-        if isinstance(params, dict):
-            yield message.get("method"), params
 
 
 async def _send_metadata(document: Mapping[str, object], method: str, send: Send) -> None:

@@ -39,7 +39,7 @@ from gatewright.asgi import (
     answer,
 )
 from gatewright.guard import Denied, Guard, Rule
-from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach
+from gatewright.guard.routes import ANY, WEBSOCKET, Found, attach, ensure_unprotected
 from gatewright.guard.rules import combine
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ def protect(
 
     Raises:
         TypeError, ValueError: a pattern in `public` cannot be one.
-        RuntimeError: the application has started already.
+        RuntimeError: the application is protected or has started already.
     """
     place(app, guard, public=public, optional=optional, rule_for=RouteRules(app, marks=Marks(guard)))
     return Require(guard)
@@ -76,17 +76,16 @@ def place(
     optional: Iterable[str],
     rule_for: "RouteRules",
     pages: Iterable[str] = (),
-) -> Callable[[Scope], bool]:
-    """Put `guard` outside of all middleware that `app` has by now; gives the judge of what is public.
+) -> None:
+    """Put `guard` outside of all middleware that `app` has by now.
 
     `pages` are the framework's own, public too unless `public` closes them.
     """
+    ensure_unprotected(app)
     is_public = PublicPaths(public, pages)
-    app.add_middleware(
-        Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=PublicPaths(optional)
-    )
-    attach(app, guard, rule_for.found, is_public.paths)
-    return is_public
+    is_optional = PublicPaths(optional)
+    app.add_middleware(Guarded, guard=guard, is_public=is_public, rule_for=rule_for, is_optional=is_optional)
+    attach(app, guard, rule_for.found, is_public.paths, is_optional.paths)
 
 
 class Require:

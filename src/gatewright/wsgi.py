@@ -15,7 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PatternRules, PublicPaths
-from gatewright.guard.routes import attach_patterns
+from gatewright.guard.routes import attach_patterns, ensure_unprotected
 
 
 def protect(
@@ -33,9 +33,11 @@ def protect(
 
     Raises:
         TypeError, ValueError: `app` cannot be called; a pattern or a rule cannot be one.
+        RuntimeError: `app` is protected already.
     """
     if not callable(app):
         raise TypeError(f"a WSGI application can be called, {app!r} cannot")
+    ensure_unprotected(app)
     rule_for = PatternRules(rules)
     is_public, is_optional = PublicPaths(public), PublicPaths(optional)
 
@@ -49,7 +51,7 @@ def protect(
                 return answer(refusal, environ, start_response)
         return app(environ, start_response)
 
-    attach_patterns(guarded, guard, rule_for, is_public)
+    attach_patterns(guarded, guard, rule_for, is_public, is_optional)
     return guarded
 
 

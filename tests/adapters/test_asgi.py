@@ -214,6 +214,12 @@ def test_what_is_no_pattern_is_refused_when_the_application_is_built(text: str) 
             protect(Echo(), guard(), **faulty)
 
 
+@pytest.mark.parametrize("method", ["HEAD", "WEBSOCKET"])
+def test_a_rule_that_could_hold_for_nothing_is_refused_when_the_application_is_built(method: str) -> None:
+    with pytest.raises(ValueError, match="GET stands for it too"):
+        protect(Echo(), guard(), rules={"GET /blogs": "a", f"{method} /blogs": "b"})
+
+
 def test_misuse_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="collection"):
         protect(Echo(), guard(), public="/health")
@@ -312,9 +318,13 @@ def test_a_websocket_enters_with_a_token_that_meets_its_rule() -> None:
     assert echo.scopes[0]["gatewright"].has("listen")
 
 
-def test_a_guard_inside_of_another_guard_decides_for_itself() -> None:
-    inner = Echo()
-    app = protect(protect(inner, guard(audience="https://inner")), guard())
+def test_a_part_with_a_guard_of_its_own_decides_for_itself() -> None:
+    part = protect(Echo(), guard(audience="https://inner"))
+
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        await part(scope, receive, send)
+
+    app = protect(whole, guard())
     outer_only = asyncio.run(exchange(app, [], http_scope("GET", "/", bearer(token())), iter(())))
     assert outer_only.status == 401
     both = token(aud=["https://inner", "https://blog-api"])

@@ -391,6 +391,22 @@ def test_the_scheme_names_the_token_endpoint_and_every_scope() -> None:
     assert components["schemas"]["Refusal"]["required"] == ["error", "error_description"]
 
 
+def test_head_is_described_as_get_is_and_by_its_own_rule_where_it_has_one() -> None:
+    app = FastAPI()
+    require = protect(app, guard())
+    for path, method, scope in (("/one", "GET", "a"), ("/one", "HEAD", "a"), ("/own", "GET", "a")):
+        app.api_route(path, methods=[method], operation_id=path + method, dependencies=[require(scope)])(
+            lambda: None
+        )
+    app.api_route("/own", methods=["HEAD"], operation_id="own", dependencies=[require("b")])(lambda: None)
+    paths = app.openapi()["paths"]
+    assert paths["/one"]["head"]["security"] == [{"oauth2": ["a"]}]
+    assert "401" in paths["/one"]["head"]["responses"]
+    assert paths["/own"]["get"]["security"] == [{"oauth2": ["a"]}]
+    assert paths["/own"]["head"]["security"] == [{"oauth2": ["b"]}]
+    assert '"b"' in paths["/own"]["head"]["responses"]["403"]["description"]
+
+
 def test_the_document_is_made_once() -> None:
     app, _ = application()
     assert app.openapi() is app.openapi()

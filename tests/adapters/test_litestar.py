@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - misuse of any shape is part of the point
 # Annotations are read by Litestar and name local variables here, so they must not be put off.
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,7 +155,14 @@ def test_a_websocket_with_a_good_token_is_served() -> None:
             pass
 
 
-PAGES = ["/schema", "/schema/openapi.json", "/schema/openapi.yaml", "/schema/swagger", "/schema/redoc"]
+PAGES = [
+    "/schema",
+    "/schema/openapi.json",
+    "/schema/openapi.yaml",
+    "/schema/swagger",
+    "/schema/redoc",
+    "/schema/oauth2-redirect.html",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -168,6 +176,56 @@ def test_documentation_is_found_where_the_application_has_it() -> None:
     asked = ["/api/docs/openapi.json", "/schema", "/docs"]
     assert statuses(moved, *(("GET", path, None) for path in asked)) == [200, 401, 401]
     assert ask(protected(read, openapi_config=None), "GET", "/schema").status == 401
+
+
+def test_the_document_tells_the_scopes_of_each_route_and_keeps_what_it_says_itself() -> None:
+    @get("/health", security=[{"key": []}])
+    async def health() -> None: ...
+
+    @get("/both/{number:int}", guards=[require("other")], security=[{"key": []}])
+    async def both(number: FromPath[int]) -> None:
+        del number
+
+    app = protected(anybody, read, both, health, public=["/health"])
+    document = json.loads(ask(app, "GET", "/schema/openapi.json").body)
+    operations = {path: item["get"] for path, item in document["paths"].items()}
+    assert {path: operation["security"] for path, operation in operations.items()} == {
+        "/any": [{"oauth2": []}],
+        "/read": [{"oauth2": ["read"]}],
+        "/both/{number}": [{"key": []}, {"oauth2": ["other"]}],
+        "/health": [{"key": []}],
+    }
+    assert {"200", "401", "403", "503"} == set(operations["/read"]["responses"])
+    assert {"200", "400", "401", "403", "503"} == set(operations["/both/{number}"]["responses"])
+    assert {"401", "503"} < set(operations["/any"]["responses"])
+    assert {"200"} == set(operations["/health"]["responses"])
+    flow = document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
+    assert flow["tokenUrl"] == "https://issuer.example/oauth/token"
+    assert set(flow["scopes"]) == {"read", "other"}
+    assert "Refusal" in document["components"]["schemas"]
+
+
+def test_the_document_tells_of_routes_that_came_before_the_start() -> None:
+    app = protected(anybody)
+    app.register(read)
+    with TestClient(app) as client:
+        paths = client.get("/schema/openapi.json").json()["paths"]
+    assert [paths[path]["get"]["security"] for path in ("/any", "/read")] == [
+        [{"oauth2": []}],
+        [{"oauth2": ["read"]}],
+    ]
+
+
+def test_a_document_that_cannot_be_made_is_told_where_it_is_asked_for() -> None:
+    def one(path: str) -> Any:
+        @get(path, operation_id="same")
+        async def serve() -> None: ...
+
+        return serve
+
+    app = protected(one("/one"), one("/two"))
+    assert statuses(app, ("GET", "/one", ""), ("GET", "/schema/openapi.json", None)) == [200, 500]
+    assert ask(protected(read, openapi_config=None), "GET", "/read", "read").status == 200
 
 
 def test_what_the_application_does_with_exceptions_and_answers_does_not_touch_a_refusal() -> None:

@@ -15,6 +15,9 @@ from django.test import override_settings
 from fastapi import FastAPI
 from flask import Flask
 from flask.views import MethodView
+from litestar import Litestar, WebSocket, asgi, get, websocket
+from litestar.static_files import create_static_files_router
+from litestar.types import Receive, Scope, Send
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.routing import Host, Mount, Router, WebSocketRoute
@@ -25,10 +28,18 @@ import gatewright.aiohttp
 import gatewright.django
 import gatewright.fastapi
 import gatewright.flask
+import gatewright.litestar
 import gatewright.starlette
 from gatewright import Guard
-from gatewright.guard.routes import Route, discover, routes
-from tests.adapters import doors, doors_aiohttp, doors_django, doors_flask
+from gatewright.guard.routes import (
+    NotProtectedError,
+    Route,
+    assert_guarded,
+    discover,
+    routes,
+    unguarded,
+)
+from tests.adapters import doors, doors_aiohttp, doors_django, doors_flask, doors_litestar
 from tests.guard.issuing import guard
 
 EXPECTED = sorted(
@@ -60,6 +71,15 @@ APPLICATIONS: dict[str, Callable[[Guard, list[str]], Any]] = {
         doors_aiohttp.views,
         doors_aiohttp.view_classes,
         doors_aiohttp.sub_application,
+    )
+}
+LITESTAR: dict[str, Callable[[Guard, list[str]], Any]] = {
+    made.__name__: made
+    for made in (
+        doors_litestar.functions,
+        doors_litestar.functions_sync,
+        doors_litestar.controllers,
+        doors_litestar.routers,
     )
 }
 VIEWS = {
@@ -95,6 +115,13 @@ def test_django_tells_them_from_its_urls(views: doors_django.Views) -> None:
         assert told(routes(WSGIHandler())) == EXPECTED
 
 
+@pytest.mark.parametrize("build", LITESTAR.values(), ids=LITESTAR)
+def test_litestar_tells_them_whatever_layer_has_the_rules(build: Callable[[Guard, list[str]], Any]) -> None:
+    # The contract's API declares OPTIONS there; the other is Litestar's own page of what is not found.
+    own = [("OPTIONS", "/blogs", "any valid token"), ("GET", "/schema/{path}", "any valid token")]
+    assert told(routes(build(guard(), []))) == sorted([*EXPECTED, *own])
+
+
 def test_rules_around_a_mounted_application_are_told() -> None:
     listed = told(routes(doors.starlette_mounted(guard(), [])))
     assert ("*", "/gold", repr(doors.GOLD)) in listed
@@ -109,6 +136,21 @@ def test_a_plain_application_tells_its_patterns_and_that_the_rest_needs_a_token(
     assert told(routes(build(guard(), []))) == sorted(
         [*with_rules, ("*", "/*", "any valid token"), ("*", "/health", "public")]
     )
+
+
+@pytest.mark.parametrize("build", [doors.fastapi_plain, doors_flask.flask_sync, doors_litestar.functions])
+def test_routes_of_a_guard_that_only_reports_are_not_said_to_be_guarded(
+    build: Callable[[Guard, list[str]], Any],
+) -> None:
+    app = build(guard(enforce=False), [])
+    listed = {route.path: route for route in routes(app) if route.access != "documentation"}
+    assert {listed.pop("/health").access, *(route.access for route in listed.values())} == {
+        "public",
+        "report-only",
+    }
+    assert listed["/both"].rule == doors.RULES["GET /both"]
+    with pytest.raises(AssertionError, match="GET /both is report-only"):
+        assert_guarded(app, public=["/health"])
 
 
 def test_the_guard_is_told_with_the_routes() -> None:
@@ -198,3 +240,64 @@ def test_django_behind_protect_is_guarded_without_the_middleware_and_open_withou
             ("GET", "/blogs", "any valid token")
         ]
         assert told(routes(ASGIHandler())) == [("GET", "/blogs", "open")]
+
+
+def test_django_whose_guard_only_reports_says_so() -> None:
+    urls = doors_django.urls({"/blogs": doors_django.functions("/blogs", {"GET": None}, [])})
+    with override_settings(GATEWRIGHT={"guard": guard(enforce=False)}, ROOT_URLCONF=urls):
+        for app in (WSGIHandler(), gatewright.django.protect(ASGIHandler())):
+            assert told(routes(app)) == [("GET", "/blogs", "report-only any valid token")]
+
+
+def test_litestar_mounts_files_and_sockets_are_told(tmp_path: Path) -> None:
+    require = gatewright.litestar.Require(used := guard())
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError(f"nobody calls it, with {scope!r}, {receive!r}, {send!r}")
+
+    async def feed(socket: WebSocket[Any, Any, Any]) -> None:
+        raise AssertionError(f"nobody opens {socket!r}")
+
+    app = Litestar(
+        [
+            asgi("/one", copy_scope=True)(serve),
+            asgi("/below", is_mount=True, copy_scope=True, guards=[require("below")])(serve),
+            websocket("/feed", guards=[require("feed")])(feed),
+            create_static_files_router(path="/files", directories=[tmp_path]),
+        ],
+        path="/api",
+        openapi_config=None,
+    )
+    gatewright.litestar.protect(app, used, public=["/api/files/*"])
+    assert told(routes(app)) == [
+        ("*", "/api/below", 'all_of("below")'),
+        ("*", "/api/below/*", 'all_of("below")'),
+        ("*", "/api/one", "any valid token"),
+        ("GET", "/api/files/{file_path}", "public"),
+        ("WEBSOCKET", "/api/feed", 'all_of("feed")'),
+    ]
+
+
+def test_litestar_pages_are_documentation_and_what_comes_later_is_listed() -> None:
+    async def blogs() -> None:
+        raise AssertionError("nobody calls it")
+
+    app = Litestar([])
+    with pytest.raises(NotProtectedError):
+        routes(app)
+    gatewright.litestar.protect(app, guard(), public=["!/schema/redoc"])
+    app.register(get("/")(blogs))
+    access = {route.path: route.access for route in routes(app)}
+    assert (access.pop("/"), access.pop("/schema/redoc"), access.pop("/schema/{path}")) == ("guarded",) * 3
+    assert set(access.values()) == {"documentation"}
+    assert {"/schema", "/schema/openapi.json", "/schema/oauth2-redirect.html"} <= set(access)
+    (endpoint,) = (route.endpoint for route in routes(app) if route.path == "/")
+    assert endpoint == f"{__name__}.{blogs.__qualname__}"
+
+
+def test_litestar_is_asserted_to_be_guarded() -> None:
+    app = doors_litestar.controllers(guard(), [])
+    assert_guarded(app, public=["/health"])
+    assert [route.path for route in unguarded(app)] == ["/health"]
+    with pytest.raises(AssertionError, match="GET /health is public"):
+        assert_guarded(app)

@@ -152,14 +152,21 @@ def test_a_client_cannot_name_itself_accepted() -> None:
     assert exchange(protect(Echo(), guard()), environ_of("GET", "/", headers)).status == 401
 
 
-def test_guards_in_a_row_decide_each_and_one_guard_once() -> None:
+def test_guards_of_a_part_and_of_the_whole_decide_each_and_one_guard_once() -> None:
     seen: list[object] = []
     mine = guard(observe=lambda _, decision: seen.append(decision))
-    twice = protect(protect(Echo(), mine, rules={"/": "inner"}), mine)
+
+    def with_part(part: Any) -> Any:
+        def whole(environ: Any, start_response: Any) -> Any:
+            return part(environ, start_response)
+
+        return protect(whole, mine)
+
+    twice = with_part(protect(Echo(), mine, rules={"/": "inner"}))
     assert asked(twice, "GET", "/", "inner") == 200
     assert len(seen) == 1
     assert asked(twice, "GET", "/", "outer") == 403
-    other = protect(protect(Echo(), guard(audience="https://other")), mine)
+    other = with_part(protect(Echo(), guard(audience="https://other")))
     assert asked(other, "GET", "/", "inner") == 401
 
 
@@ -177,6 +184,12 @@ def test_what_is_no_pattern_is_refused_when_the_application_is_built(wrong: str)
     for faulty in ({"public": [wrong]}, {"rules": {wrong: "a"}}):
         with pytest.raises(ValueError, match="pattern"):
             protect(Echo(), guard(), **faulty)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "WEBSOCKET"])
+def test_a_rule_that_could_hold_for_nothing_is_refused_when_the_application_is_built(method: str) -> None:
+    with pytest.raises(ValueError, match="GET stands for it too"):
+        protect(Echo(), guard(), rules={"GET /blogs": "a", f"{method} /blogs": "b"})
 
 
 def test_misuse_is_a_type_error() -> None:

@@ -89,3 +89,15 @@ def test_table_names_application_api_and_scopes(cli: Cli, app: str) -> None:
     cli("grants", "set", app, API, "--scope", "a")
     (line,) = [row for row in cli("grants", "list", "--api", API).rows if app in row]
     assert line.split()[-2:] == [API, "a"]
+
+
+def test_management_scopes_are_granted_with_a_token_that_holds_them(
+    cli: Cli, caller: Caller, app: str, grant_of: Callable[[str], list[Any]]
+) -> None:
+    system = caller.issuer + "api/v2/"
+    assert cli("grants", "set", app, system, "--none").code == 0
+    assert cli("grants", "add", app, system, "--scope", "read:logs").code == 0
+    assert grant_of(app)[0]["scope"] == ["read:logs"]
+    assert cli("grants", "add", app, system, "--scope", "read:nothing").code == 6
+    assert cli("grants", "set", app, system, "--all").code == 0
+    assert grant_of(app)[0]["allow_all_scopes"] is True

@@ -30,7 +30,7 @@ def test_list_is_newest_first_and_can_be_filtered(cli: Cli, caller: Caller) -> N
 
 
 def test_filter_the_server_does_not_know_is_invalid_input(cli: Cli) -> None:
-    assert cli("logs", "list", "-f", "nonsense").code == 6
+    assert cli("logs", "list", "-f", "colour:red").code == 6
     assert cli("logs", "tail", "-f", "nonsense").code == 2
 
 

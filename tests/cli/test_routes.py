@@ -33,6 +33,38 @@ def make(public=("/health",)):
 app = make()
 unprotected = Flask(__name__)
 """
+LITESTAR = """
+from litestar import Litestar, get
+from litestar.params import FromPath
+from gatewright import Guard
+from gatewright.litestar import Require, protect
+
+guard = Guard("https://issuer.example/", audience="https://blog-api")
+
+@get("/blogs/{id:int}", guards=[Require(guard)("read:blog")])
+async def blog(id: FromPath[int]) -> None: ...
+
+@get("/health")
+async def health() -> None: ...
+
+app = Litestar([blog, health], openapi_config=None)
+protect(app, guard, public=["/health"])
+"""
+MCP = """
+from mcp.server.mcpserver import MCPServer
+from gatewright import Guard
+from gatewright.mcp import protect
+
+URL = "https://files.example/mcp"
+server = MCPServer("files")
+require = protect(server, Guard("https://issuer.example/", audience=URL), url=URL)
+
+@server.tool(name="write it")
+@require("files:write")
+def write() -> str: return ""
+
+app = require.in_front_of(server.streamable_http_app())
+"""
 SETTINGS = """
 SECRET_KEY = "not secret"
 ROOT_URLCONF = "urls"
@@ -55,6 +87,8 @@ urlpatterns = [path("api/", include([path("blogs/<int:id>/", blogs), old]))]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "litestar_app.py").write_text(LITESTAR)
+    (tmp_path / "files.py").write_text(MCP)
     (tmp_path / "broken.py").write_text("raise RuntimeError('as it may')")
     (tmp_path / "guarded.py").write_text(SETTINGS.format(middleware='"gatewright.django.Middleware"'))
     (tmp_path / "forgotten.py").write_text(SETTINGS.format(middleware=""))
@@ -77,8 +111,9 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return ran
 
 
-def test_routes_are_listed_with_rule_and_access(project: Path) -> None:
-    ran = run(project, "routes", "app:app")
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_routes_are_listed_with_rule_and_access(project: Path, app: str) -> None:
+    ran = run(project, "routes", app)
     assert ran.returncode == 0
     assert [line.split() for line in ran.stdout.splitlines()] == [
         ["METHOD", "PATH", "RULE", "ACCESS"],
@@ -111,6 +146,44 @@ def test_locked_routes_pass_until_one_differs(project: Path) -> None:
         ["+", "GET", "/blogs/{id}", 'all_of("admin")'],
     ]
     assert "--lock" in ran.stderr
+
+
+def test_tools_of_an_mcp_server_are_locked_by_name(project: Path) -> None:
+    assert run(project, "routes", "files:app", "--lock", "routes.lock").returncode == 0
+    assert (
+        'TOOL    /mcp#write%20it                 all_of("files:write")'
+        in (project / "routes.lock").read_text()
+    )
+    assert run(project, "routes", "files:app", "--check", "routes.lock").returncode == 0
+    (project / "files.py").write_text(MCP.replace("files:write", "files:all"))
+    ran = run(project, "routes", "files:app", "--check", "routes.lock")
+    assert (ran.returncode, ran.stdout.count("TOOL")) == (1, 2)
+
+
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_guard_that_only_reports_is_told_and_fails(project: Path, app: str) -> None:
+    run(project, "routes", app, "--lock", "routes.lock")
+    file = project / f"{app.partition(':')[0]}.py"
+    file.write_text(
+        file.read_text().replace('audience="https://blog-api"', 'audience="https://blog-api", enforce=False')
+    )
+    ran = run(project, "routes", app)
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[1].split() == [
+        "GET", "/blogs/{id}", 'all_of("read:blog")', "report-only"
+    ]  # fmt: skip
+    assert "only reports: strangers may enter 1 " in ran.stderr
+    assert json.loads(run(project, "routes", app, "--json").stdout)[0] | {"endpoint": ""} == {
+        "method": "GET",
+        "path": "/blogs/{id}",
+        "rule": 'all_of("read:blog")',
+        "access": "report-only",
+        "endpoint": "",
+    }
+    checked = run(project, "routes", app, "--check", "routes.lock")
+    assert (checked.returncode, "1 of them need no token" in checked.stderr) == (1, True)
+    assert run(project, "routes", app, "--lock", "routes.lock").returncode == 1
+    assert run(project, "routes", app, "--check", "routes.lock").returncode == 0
 
 
 def test_new_public_route_fails_the_check_and_is_counted(project: Path) -> None:
@@ -161,14 +234,15 @@ def test_django_project_without_the_middleware_is_open_and_fails(project: Path) 
     assert "gatewright.django.Middleware" in ran.stderr
 
 
-def test_document_is_written_and_merged(project: Path) -> None:
-    assert run(project, "openapi", "app:app", "--output", "openapi.json").returncode == 0
+@pytest.mark.parametrize("app", ["app:app", "litestar_app:app"])
+def test_document_is_written_and_merged(project: Path, app: str) -> None:
+    assert run(project, "openapi", app, "--output", "openapi.json").returncode == 0
     written = json.loads((project / "openapi.json").read_text())
     assert written["paths"]["/blogs/{id}"]["get"]["security"] == [{"oauth2": ["read:blog"]}]
 
     written["paths"]["/blogs/{id}"]["get"] |= {"summary": "Mine", "security": []}
     (project / "openapi.json").write_text(json.dumps(written))
-    merged = json.loads(run(project, "openapi", "app:app", "--merge", "openapi.json").stdout)
+    merged = json.loads(run(project, "openapi", app, "--merge", "openapi.json").stdout)
     assert merged["paths"]["/blogs/{id}"]["get"]["summary"] == "Mine"
     assert merged["paths"]["/blogs/{id}"]["get"]["security"] == [{"oauth2": ["read:blog"]}]
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from gatewright.server.system_api import SCOPES
+from tests.running import Application
+from tests.server.assertions import new_key, private_pem, public_pem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.compat.conftest import Tenant
 
 AUDIENCE = "https://blog-api"
+NOUNS = {"resource_servers", "clients", "client_keys", "client_grants", "signing_keys", "logs"}
 
 
 def of_operator(tenant: Tenant, name: str) -> dict[str, str]:
@@ -23,6 +28,26 @@ def of_operator(tenant: Tenant, name: str) -> dict[str, str]:
         "AUTH0_CLIENT_ID": own.client_id,
         "AUTH0_CLIENT_SECRET": own.client_secret,
         "NAME": name,
+    }
+
+
+@pytest.fixture(scope="module")
+def by_key(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a client that may do as much, and proves who it is with a key of its own."""
+    made = tenant.caller.create("clients", name="Keyed", app_type="non_interactive")
+    path, key = f"clients/{made['client_id']}", new_key()
+    pem = public_pem(key)
+    credential = tenant.caller.create(f"{path}/credentials", credential_type="public_key", pem=pem)
+    methods = {"private_key_jwt": {"credentials": [{"id": credential["id"]}]}}
+    tenant.caller.update(path, client_authentication_methods=methods, token_endpoint_auth_method=None)
+    scopes = [scope for scope in SCOPES if scope.split(":")[1] in NOUNS]
+    tenant.caller.authorize(Application(made["client_id"], ""), tenant.server.issuer + "api/v2/", *scopes)
+    file = tmp_path_factory.mktemp("key") / "private.pem"
+    file.write_text(private_pem(key))
+    return {
+        "AUTH0_DOMAIN": tenant.domain,
+        "AUTH0_CLIENT_ID": made["client_id"],
+        "AUTH0_CLIENT_ASSERTION_KEY": str(file),
     }
 
 
@@ -49,6 +74,14 @@ def test_node_auth0_manages_a_tenant(tenant: Tenant) -> None:
     assert_managed(told, "of-node")
     assert (told["api"]["identifier"], told["api"]["scopes"]) == ("https://of-node", [{"value": "read:blog"}])
     assert told["next"] == 3
+
+
+def test_auth0_python_manages_a_tenant_with_private_key_jwt(tenant: Tenant, by_key: dict[str, str]) -> None:
+    assert_managed(tenant.python("auth0_management.py", **by_key, NAME="python-by-key"), "python-by-key")
+
+
+def test_node_auth0_manages_a_tenant_with_private_key_jwt(tenant: Tenant, by_key: dict[str, str]) -> None:
+    assert_managed(tenant.node("auth0-management.mjs", **by_key, NAME="node-by-key"), "node-by-key")
 
 
 def test_null_for_no_organization_is_none(tenant: Tenant) -> None:

@@ -2,8 +2,9 @@
 
 The fenced blocks of a page, by their language:
 
-- `python`, `ini`: a file, when the first line is a comment with its name, `# app.py`. Python without a name
-  goes into the file before it, above its `if __name__ …`; with no file before, the page has one program.
+- `python`, `ini`, `yaml`: a file, when the first line is a comment with its name, `# app.py`. Python without
+  a name goes into the file before it, above its `if __name__ …`; with no file before, the page has one
+  program.
 - `sh`: commands. All succeed. One whose remark begins with `# stays` serves on while the next are typed.
   `pip install …` is left out: what the pages need is installed where the tests run.
 - `console`: commands after `$ `, each with what it shows. `…` stands for anything.
@@ -68,7 +69,7 @@ def steps(page: str) -> Iterator[Step]:
     if page.count("```") != 2 * len(blocks):
         raise ValueError("a fence that is not closed, indented, or has more than a language to execute")
     for language, text in blocks:
-        if language in ("python", "ini"):
+        if language in ("python", "ini", "yaml"):
             yield _file(language, text, written)
         elif language == "sh":
             yield from _commands(text)

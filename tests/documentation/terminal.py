@@ -110,7 +110,9 @@ class Terminal:
         process = int(told)
         self._servers[port] = process
         deadline = time.monotonic() + START_TIMEOUT
-        while not responds(f"http://localhost:{port}/health/ready"):
+        authority = self.folder / ".gatewright/tls/ca.pem"
+        url = f"://localhost:{port}/health/ready"
+        while not (responds(f"http{url}") or responds(f"https{url}", ca_file=authority)):
             assert is_alive(process), f"{line} has ended: {log.read_text()[-4000:]}"
             assert time.monotonic() < deadline, f"{line} does not answer: {log.read_text()[-4000:]}"
             time.sleep(0.02)

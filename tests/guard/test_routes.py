@@ -12,22 +12,19 @@ import pytest
 from gatewright import all_of, any_of, claim
 from gatewright.asgi import protect
 from gatewright.guard import openapi
+from gatewright.guard.lock_file import Entry, drift, parse, write
 from gatewright.guard.patterns import PublicPaths
 from gatewright.guard.routes import (
-    Entry,
     Found,
     NotProtectedError,
     Route,
     assert_guarded,
     attach,
     discover,
-    drift,
     listed,
-    parse,
     routes,
     scopes_of,
     unguarded,
-    write,
 )
 from gatewright.guard.rules import Rule
 from tests.guard.issuing import guard
@@ -170,6 +167,29 @@ def test_public_route_that_nobody_named_fails_and_so_does_a_pattern_for_nothing(
     assert "* /static/* is public" in str(failed.value)
     assert "'/nowhere' names nothing that is public" in str(failed.value)
     assert "'/health'" not in str(failed.value)
+
+
+def test_what_only_reports_is_no_guarded_route_and_strangers_are_said_to_enter() -> None:
+    reporting = protect(plain, guard(enforce=False), rules={"GET /blogs": READ}, public=["/health"])
+    listed_now = {route.path: (route.access, route.allowed) for route in routes(reporting)}
+    assert listed_now == {
+        "/blogs": ("report-only", 'report-only all_of("read:blog")'),
+        "/*": ("report-only", "report-only any valid token"),
+        "/health": ("public", "public"),
+    }
+    assert [route.path for route in unguarded(reporting, ["/health"])] == ["/*", "/blogs"]
+    with pytest.raises(AssertionError, match="GET /blogs is report-only"):
+        assert_guarded(reporting, public=["/health"])
+    enforcing = protect(plain, guard(), rules={"GET /blogs": READ}, public=["/health"])
+    opened = drift(parse(write(routes(enforcing))), routes(reporting)).opened
+    assert [entry.path for entry in opened] == ["/*", "/blogs"]
+    assert not drift(parse(write(routes(reporting))), routes(reporting))
+
+
+def test_document_of_a_guard_that_only_reports_asks_for_tokens_all_the_same() -> None:
+    policy = discover(protect(plain, guard(enforce=False), rules={"GET /blogs": READ}))
+    operation = openapi.written(policy.guard, policy.routes)["paths"]["/blogs"]["get"]
+    assert operation["security"] == [{"oauth2": ["read:blog"]}]
 
 
 def test_one_string_in_place_of_several_patterns_is_refused() -> None:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     import httpx2
 
 AUDIENCE = "https://blog.example/api"
-ABSENT = object()
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"  # stands in names of tests, which two processes must spell alike
+
+
+ABSENT = _Absent()
 """A member with this value is left out."""
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from gatewright.server.client import Client
 from gatewright.server.model import (
-    Client,
     ClientGrant,
     GrantPolicy,
     ResourceServer,

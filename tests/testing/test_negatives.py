@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from fastapi import FastAPI
+from mcp.server.mcpserver import MCPServer
 
 from gatewright import Guard, acr, all_of, any_of, claim, fresh
 from gatewright.aiohttp import protect as protect_aiohttp
 from gatewright.asgi import protect as protect_asgi
 from gatewright.fastapi import protect
+from gatewright.mcp import protect as protect_mcp
 from gatewright.testing import check, negatives
 from gatewright.testing.calling import call, entered
 
@@ -93,6 +95,33 @@ def test_aiohttp_application_is_called_over_the_loopback() -> None:
     app = web.Application()
     protect_aiohttp(app, judge)
     assert faults(app, judge, Told("GET", "/blogs")) == []
+
+
+def test_tool_whose_rule_was_dropped_and_tool_that_runs_before_its_refusal_are_found() -> None:
+    judge = Guard("https://issuer.example/", audience=(url := "https://files.example/mcp"))
+    rule = all_of("files:write")
+
+    def write() -> str:
+        return ""
+
+    async def runs_at_once(scope: Any, receive: Any, send: Any) -> None:
+        write()
+        await inner(scope, receive, send)
+
+    server = MCPServer[Any]("files")
+    require = protect_mcp(server, judge, url=url)
+    server.tool()(require(rule)(write))
+    inner = require.in_front_of(server.streamable_http_app())
+    told = Told("TOOL", "/mcp#write", rule, f"{__name__}.{write.__qualname__}")
+    assert faults(inner, judge, told) == []
+    assert all(fault.endswith("ran") for fault in faults(runs_at_once, judge, told))
+    assert len(faults(runs_at_once, judge, told)) == len(negatives([told]))
+
+    app = protect_asgi(server.streamable_http_app(), judge)
+    with pytest.raises(
+        RuntimeError, match="Task group"
+    ):  # it came as far as the server, which is not started
+        faults(app, judge, told)
 
 
 def test_entry_in_a_worker_thread_is_seen() -> None:

@@ -16,6 +16,7 @@ from gatewright.cli.tenant_file import (
     GRANTS,
     ROLES,
     SECTIONS,
+    STREAMS,
     TENANT,
     TENANT_OWN,
     Section,
@@ -30,6 +31,8 @@ WRITES = (*(f"{verb}:{noun}" for verb in ("create", "update") for noun in _NOUNS
 DELETES = tuple(f"delete:{noun}" for noun in _NOUNS)
 # What makes an application one that holds a secret of ours, and may set it.
 SETS_SECRETS = "update:client_keys"
+# What a new record cannot be made with: it is set afterwards.
+_APART = {CLIENTS.name: "client_secret", ROLES.name: "permissions", STREAMS.name: "status"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +212,15 @@ def _carry_out(tenant: Tenant, change: Change) -> None:
     if change.verb == "delete":
         server.delete(path)
         return
-    members = {name: value for name, value in change.members.items() if name not in _apart(section)}
+    apart = _APART.get(section.name)
+    members = {name: value for name, value in change.members.items() if name != apart}
     if change.verb == "create":
         made = _created(tenant, section, members)
         path = f"{section.noun}/{segment(str(made[section.id]))}"
     elif members:
         server.patch(path, members)
-    for name in _apart(section) & change.members.keys():
-        _set_apart(server, path, name, change.members[name])
+    if apart in change.members:
+        _set_apart(server, path, apart, change.members[apart])
 
 
 def _created(tenant: Tenant, section: Section, members: Record) -> Record:
@@ -229,15 +233,8 @@ def _created(tenant: Tenant, section: Section, members: Record) -> Record:
     return made
 
 
-def _apart(section: Section) -> frozenset[str]:
-    """Members that have an operation of their own."""
-    return {CLIENTS: frozenset({"client_secret"}), ROLES: frozenset({"permissions"})}.get(
-        section, frozenset()
-    )
-
-
 def _set_apart(server: Management, path: str, name: str, value: Any) -> None:  # noqa: ANN401 - as the file has it
-    if name == "client_secret":
+    if name != _APART[ROLES.name]:
         server.patch(path, {name: value})
         return
     present = _permissions(server.get(f"{path}/permissions"))

@@ -157,6 +157,10 @@ def _store(
     *,
     as_json: bool,
 ) -> None:
+    if api.get("is_system"):
+        # The server lets nobody grant more of the Management API than their own token holds.
+        wanted = members.get("scope", scopes_of(api))
+        server = server.also_holding(scope for scope in wanted if scope in scopes_of(api))
     try:
         grant = _sent(server, application, api, before, members)
     except Failure as failure:

@@ -5,7 +5,7 @@ a command that shows or uses a secret reads one.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -40,6 +40,10 @@ class Management:
         self.credentials = credentials
         self._scopes = scopes
         self._token: str | None = None
+
+    def also_holding(self, scopes: Iterable[str]) -> "Management":
+        """The same with a token that holds these scopes too."""
+        return Management(self.credentials, *dict.fromkeys([*self._scopes, *scopes]))
 
     @property
     def issuer(self) -> str:

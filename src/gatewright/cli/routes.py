@@ -7,7 +7,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -15,9 +16,11 @@ from cyclopts import Parameter
 
 from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.output import say, table, write, write_json
+from gatewright.guard import lock_file
 from gatewright.guard import openapi as documents
 from gatewright.guard import routes as listing
-from gatewright.guard.routes import Drift, NotProtectedError, Policy
+from gatewright.guard.lock_file import Drift
+from gatewright.guard.routes import NotProtectedError, Policy
 
 _DJANGO_HANDLER = "django.core.wsgi:get_wsgi_application"
 
@@ -44,13 +47,14 @@ def routes(
 ) -> int:
     """List the routes of an application: method, path, rule, guarded or public.
 
-    Exit code 1 when --check finds a difference, or when nothing protects the application or a route of it.
+    Exit code 1 when --check finds a difference, or when nothing protects the application or a route of it, or
+    when its guard only reports.
     """
     if lock is not None and check is not None:
         raise misuse("--lock writes the file, --check compares with it: one at a time.")
     policy = _policy(target, django=django, factory=factory)
     if lock is not None:
-        _write_file(lock, listing.write(policy.routes))
+        _write_file(lock, lock_file.write(policy.routes))
         say(f"Wrote {len(policy.routes)} routes to {lock}.")
     elif check is not None:
         return _checked(check, policy, as_json=json_)
@@ -58,12 +62,7 @@ def routes(
         write_json([_record(route) for route in policy.routes])
     else:
         table(["METHOD", "PATH", "RULE", "ACCESS"], [_row(route) for route in policy.routes])
-    unprotected = [route for route in policy.routes if route.access == "open"]
-    if unprotected:
-        raise Failure(
-            f"Nothing protects {len(unprotected)} of the routes.",
-            "In Django: put gatewright.django.Middleware into MIDDLEWARE.",
-        )
+    _refuse_open(policy.routes)
     return ExitCode.FINE
 
 
@@ -86,6 +85,21 @@ def openapi(
         return
     _write_file(output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     say(f"Wrote {len(document['paths'])} paths to {output}.")
+
+
+def _refuse_open(routes: Iterable[listing.Route]) -> None:
+    """Fail where strangers may enter though nobody said so."""
+    counted = Counter(route.access for route in routes)
+    if counted["open"]:
+        raise Failure(
+            f"Nothing protects {counted['open']} of the routes.",
+            "In Django: put gatewright.django.Middleware into MIDDLEWARE.",
+        )
+    if counted["report-only"]:
+        raise Failure(
+            f"The guard only reports: strangers may enter {counted['report-only']} of the routes.",
+            "When its reports are clean, take enforce=False away.",
+        )
 
 
 def _policy(target: str, *, django: str | None, factory: bool) -> Policy:
@@ -149,10 +163,10 @@ def _run(made: Callable[[], object], fault: str) -> object:
 
 def _checked(file: Path, policy: Policy, *, as_json: bool) -> int:
     try:
-        locked = listing.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
+        locked = lock_file.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
     except ValueError as error:
         raise Failure(f"{file}: {error}", code=ExitCode.INVALID_INPUT) from error
-    found = listing.drift(locked, policy.routes)
+    found = lock_file.drift(locked, policy.routes)
     if as_json:
         write_json(
             {
@@ -185,7 +199,7 @@ def _show(found: Drift) -> None:
 
 
 def _row(route: listing.Route) -> list[str]:
-    rule = "-" if route.needs_no_token else route.allowed
+    rule = route.asked if route.asks_for_token else "-"
     return [route.method, route.path, rule, route.access]
 
 

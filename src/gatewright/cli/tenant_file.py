@@ -53,7 +53,11 @@ class Section:
 
     def written(self, record: Record) -> Record:
         """What the file has of a record."""
-        return {name: value for name, value in record.items() if name not in self.own and name != self.id}
+        return {
+            name: value
+            for name, value in record.items()
+            if name not in self.own and name != self.id and value is not None
+        }
 
     def place(self, record: Record) -> tuple[str, ...]:
         """What tells the record from others."""

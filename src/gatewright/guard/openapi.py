@@ -4,12 +4,12 @@ Plain JSON values of OpenAPI 3.1; nothing here knows a framework.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gatewright.guard.decision import Guard
-from gatewright.guard.routes import ANY, WEBSOCKET, Route, scopes_of
-from gatewright.guard.rules import Rule, alternatives
+from gatewright.guard.routes import ANY, MESSAGES, WEBSOCKET, Route, scopes_of
+from gatewright.guard.rules import alternatives
 
 Document = dict[str, Any]
 
@@ -26,10 +26,13 @@ def token_url(guard: Guard) -> str | None:
     return None if guard.issuer is None else f"{guard.issuer.rstrip('/')}/oauth/token"
 
 
-def describe(operation: Document, rule: Rule | None) -> None:
+def describe(operation: Document, route: Route) -> None:
     """Say of an operation which scopes it needs and how it refuses; what it says itself stays."""
-    others = [entry for entry in operation.get("security", ()) if set(entry) != {SCHEME}]
-    operation["security"] = [*others, *({SCHEME: list(way)} for way in alternatives(rule))]
+    rule = route.rule
+    others = [entry for entry in operation.get("security", ()) if set(entry) not in ({SCHEME}, set())]
+    # OpenAPI 3.1, 4.8.10: the empty requirement is what makes security optional.
+    without: list[Document] = [{}] if route.access == "optional" else []
+    operation["security"] = [*without, *others, *({SCHEME: list(way)} for way in alternatives(rule))]
     responses = operation.setdefault("responses", {})
     responses.setdefault("401", _refusal("There is no valid access token", "WWW-Authenticate"))
     if rule is not None:
@@ -51,6 +54,22 @@ def describe_components(components: Document, guard: Guard, scopes: Iterable[str
         "required": ["error", "error_description"],
         "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
     }
+
+
+def amend(document: Document, guard: Guard, routes: Sequence[Route]) -> None:
+    """Say in a framework's own document, in place, which operations need a token and how they refuse."""
+    paths = document.get("paths") or {}
+    told = {(route.method, route.path) for route in routes}
+    described = []
+    for route in routes:
+        # HEAD is in the list only where something else is asked for it than for GET.
+        shares = route.method == "GET" and ("HEAD", route.path) not in told
+        for method in (route.method, "HEAD") if shares else (route.method,):
+            operation = paths.get(route.path, {}).get(method.lower())
+            if operation is not None and route.asks_for_token:
+                describe(operation, route)
+                described.append(route)
+    describe_components(document.setdefault("components", {}), guard, scopes_of(described))
 
 
 def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | None = None) -> Document:
@@ -78,7 +97,7 @@ def written(guard: Guard, routes: Iterable[Route], into: Mapping[str, Any] | Non
 
 def _has_a_place(route: Route) -> bool:
     is_one_path = not route.path.endswith("/*")
-    return is_one_path and route.method != WEBSOCKET and route.access != "documentation"
+    return is_one_path and route.method not in {WEBSOCKET, *MESSAGES} and route.access != "documentation"
 
 
 def _write_route(paths: Document, route: Route) -> None:
@@ -92,8 +111,8 @@ def _write_route(paths: Document, route: Route) -> None:
         operation = item[name] = dict(item.get(name) or _operation(name, path))
         operation["responses"] = dict(operation.get("responses") or {})
         operation["security"] = []
-        if not route.needs_no_token:
-            describe(operation, route.rule)
+        if route.asks_for_token:
+            describe(operation, route)
 
 
 def _operation(method: str, path: str) -> Document:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from gatewright.guard.rules import Rule, combine
 
+_GETS: Final = frozenset({"HEAD", "WEBSOCKET"})  # the second: what lists call a handshake
 _PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -89,12 +90,16 @@ class PatternRules:
     `stated` are the patterns as they were written, each with its rule.
 
     Raises:
-        TypeError, ValueError: a pattern or a rule cannot be one.
+        TypeError, ValueError: a pattern or a rule cannot be one, or the pattern names a method for which GET
+            stands: it would fit nothing.
     """
 
     def __init__(self, rules: Mapping[str, Rule | str] | None) -> None:
         self.stated = [(text, combine(rule)) for text, rule in (rules or {}).items()]
         self._parsed = [(Pattern.parse(text), rule) for text, rule in self.stated]
+        for pattern, _ in self._parsed:
+            if pattern.method in _GETS:
+                raise ValueError(f"no rule can be for {pattern.method} alone: GET stands for it too")
 
     def __call__(self, method: str, path: str) -> tuple[Rule | None, dict[str, str]]:
         """The rule for a request, None where any valid token will do, and the path's parameters."""
@@ -106,6 +111,8 @@ class PatternRules:
 class PublicPaths:
     """The requests that need no token: those that fit a pattern and none of the patterns after a `!`.
 
+    `patterns` are as they were given, `opened` those without a `!`, `pages` those that came as `more`.
+
     Raises:
         TypeError, ValueError: as `Pattern.parse`; one string in place of several.
     """
@@ -114,6 +121,7 @@ class PublicPaths:
         if isinstance(patterns, str):
             raise TypeError(f"public is a collection such as [{patterns!r}], not one string")
         self.patterns, self.pages = tuple(patterns), tuple(more)
+        self.opened = tuple(text for text in self.patterns if text[:1] != "!")
         self._open, self._closed = list[Pattern](), list[Pattern]()
         for text in (*self.patterns, *self.pages):
             is_closed = text[:1] == "!"

@@ -28,6 +28,7 @@ from gatewright.server.dashboard.start import start_page
 from gatewright.server.errors import OAuthError, StartupError, StoreUnavailable
 from gatewright.server.events import EventLog, Source
 from gatewright.server.keys import SigningKeys
+from gatewright.server.limits import Limits
 from gatewright.server.listening import listen
 from gatewright.server.logs import configure_logging
 from gatewright.server.management.app import ManagementApi
@@ -63,7 +64,15 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
         store.close()
         raise
     source = Source(tenant=settings.tenant, hostname=host)
-    return Server(settings=settings, store=store, keys=keys, events=EventLog(store), source=source, now=now)
+    return Server(
+        settings=settings,
+        store=store,
+        keys=keys,
+        events=EventLog(store),
+        limits=Limits(store, now=now),
+        source=source,
+        now=now,
+    )
 
 
 def close(server: Server) -> None:

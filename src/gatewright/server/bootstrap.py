@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gatewright.server import local_tls
+from gatewright.server.client import Client
 from gatewright.server.errors import StartupError
 from gatewright.server.files import write_privately
 from gatewright.server.keys import FIRST_RING, SigningKeys
 from gatewright.server.model import (
-    Client,
+    CLI_CLIENT_OPTION,
     ClientGrant,
     client_document,
     new_client_grant_id,
@@ -30,7 +31,6 @@ from gatewright.server.system_api import system_resource_server
 CREDENTIALS_FILE = "cli.json"
 MASTER_KEY_FILE = "master.key"
 CLI_CLIENT_NAME = "Gatewright CLI"
-_CLI_OPTION = "cli_client"
 
 
 def open_store(settings: Settings) -> Store:
@@ -90,7 +90,7 @@ def make_first_records(store: Store, settings: Settings, keys: SigningKeys) -> N
 
 
 def _cli_client(tx: Transaction) -> Client | None:
-    known = tx.option(_CLI_OPTION)
+    known = tx.option(CLI_CLIENT_OPTION)
     return None if known is None else tx.clients.first(client_id=known["client_id"])
 
 
@@ -107,7 +107,7 @@ def _make_cli_client(tx: Transaction) -> Client:
     document = {"scope": list(system.scopes), "subject_type": "client"}
     tx.clients.insert(client)
     tx.client_grants.insert(ClientGrant(new_client_grant_id(), client.client_id, system.id, document))
-    tx.set_option(_CLI_OPTION, {"client_id": client.client_id})
+    tx.set_option(CLI_CLIENT_OPTION, {"client_id": client.client_id})
     return client
 
 

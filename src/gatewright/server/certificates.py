@@ -1,6 +1,7 @@
-"""Self-signed certificates for signing keys: what ``x5c``, ``x5t`` and the keys' listing show.
+"""X.509: self-signed certificates for signing keys, and what the certificates of clients say.
 
-They prove nothing; tools written for Auth0 read them. Trust comes from the key set's address.
+Those of signing keys prove nothing; tools written for Auth0 read them in ``x5c``, ``x5t`` and the keys'
+listing. Trust comes from the key set's address.
 """
 
 import base64
@@ -54,6 +55,30 @@ def fingerprint(pem: str) -> str:
 def as_pkcs7(pem: str) -> str:
     """The certificate in a PKCS #7 envelope, as PEM."""
     return pkcs7.serialize_certificates([_load(pem)], Encoding.PEM).decode()
+
+
+def thumbprint_sha256(pem: str) -> str:
+    """The SHA-256 thumbprint in base64url (RFC 8705 section 3.1, ``x5t#S256``)."""
+    return base64.urlsafe_b64encode(_load(pem).fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+
+
+def subject_dn(pem: str) -> str:
+    """Whose certificate it is (RFC 4514)."""
+    return _load(pem).subject.rfc4514_string()
+
+
+def expires_at(pem: str) -> float:
+    """When it ends, in seconds since 1970."""
+    return _load(pem).not_valid_after_utc.timestamp()
+
+
+def is_certificate(pem: str) -> bool:
+    """Whether the text is a certificate and not a bare key."""
+    try:
+        _load(pem)
+    except ValueError:
+        return False
+    return True
 
 
 def _load(pem: str) -> x509.Certificate:

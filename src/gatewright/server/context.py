@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gatewright.server.events import EventLog, Source
 from gatewright.server.keys import SigningKeys
+from gatewright.server.limits import Limits
 from gatewright.server.settings import Settings
 from gatewright.server.store import Store
 
@@ -17,5 +18,6 @@ class Server:
     store: Store
     keys: SigningKeys
     events: EventLog
+    limits: Limits
     source: Source
     now: Callable[[], float]

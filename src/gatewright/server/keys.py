@@ -8,7 +8,7 @@ the change feed; the records lie in the store.
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -89,27 +89,45 @@ class SigningKeys:
             current, upcoming = pool.map(self._new_key, (alg, alg))
         return [replace(current, state="current", current_since=self._now()), upcoming]
 
-    def prepare_for(self, tx: Transaction, resource_server: ResourceServer) -> None:
-        """Makes the ring an API asks for, and notes how long the tokens live that its key will sign."""
+    def missing_ring(self, alg: str) -> list[SigningKey]:
+        """The ring of an algorithm that has none yet; made before a transaction, which it would hold up."""
+        return [] if alg in HMAC_ALGORITHMS or alg in self._ring.current else self.new_ring(alg)
+
+    def fresh_keys(self) -> dict[str, SigningKey]:
+        """A key of each ring's algorithm, for a rotation; made before its transaction."""
+        algs = tuple(self._ring.current)
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(algs, pool.map(self._new_key, algs), strict=True))
+
+    def prepare_for(
+        self, tx: Transaction, resource_server: ResourceServer, ring: Sequence[SigningKey] = ()
+    ) -> None:
+        """Keeps the ring an API asks for, and notes how long the tokens live that its key will sign.
+
+        ``ring`` is what ``missing_ring`` gave; without it the keys are made here.
+        """
         alg, lifetime = resource_server.signing_alg, resource_server.token_lifetime
         if alg in HMAC_ALGORITHMS:
             return  # such an API brings a secret of its own
         current = tx.signing_keys.first(alg=alg, state="current")
         if current is None:
-            current, upcoming = self.new_ring(alg)
+            current, upcoming = ring or self.new_ring(alg)
             tx.signing_keys.insert(current)
             tx.signing_keys.insert(upcoming)
         if current.longest_lifetime < lifetime:
             tx.signing_keys.update(current.kid, lambda key: replace(key, longest_lifetime=lifetime))
 
-    def rotate(self, tx: Transaction) -> list[SigningKey]:
-        """Turns every ring: next signs, current only verifies; answers the fresh keys that are next now."""
+    def rotate(self, tx: Transaction, prepared: Mapping[str, SigningKey] | None = None) -> list[SigningKey]:
+        """Turns every ring: next signs, current only verifies; answers the fresh keys that are next now.
+
+        ``prepared`` is what ``fresh_keys`` gave; a key that is not among them is made here.
+        """
         apis = tx.resource_servers.find()
         announced = []
         for current in tx.signing_keys.find(state="current"):
             upcoming = tx.signing_keys.find(alg=current.alg, state="next")[0]
             lifetimes = (api.token_lifetime for api in apis if api.signing_alg == current.alg)
-            fresh = self._new_key(current.alg)
+            fresh = (prepared or {}).get(current.alg) or self._new_key(current.alg)
             tx.signing_keys.update(current.kid, self._retired)
             tx.signing_keys.update(upcoming.kid, partial(self._promoted, longest=max(lifetimes, default=0)))
             tx.signing_keys.insert(fresh)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, cast
 
+from gatewright.server.client import Client, ClientCredential
+
 Document = Mapping[str, object]
 
 ID_ALPHABET = string.ascii_letters + string.digits
@@ -20,7 +22,14 @@ TOKEN_LIFETIME = 86400
 TOKEN_LIFETIME_FOR_WEB = 7200
 HMAC_ALGORITHMS = frozenset({"HS256"})
 DEFAULT_DIALECT = "access_token"
+# The option that names the client of the command line, made at the first start.
+CLI_CLIENT_OPTION = "cli_client"
 ALL_GRANT_TYPES = ("authorization_code", "implicit", "refresh_token", "client_credentials")
+
+SUBJECT_TYPE_AUTHORIZATION: Document = {
+    "client": {"policy": "require_client_grant"},
+    "user": {"policy": "allow_all"},
+}
 
 _RESOURCE_SERVER_ORDER = (
     "name",
@@ -72,6 +81,11 @@ class ResourceServer:
         members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
         return tuple(member["value"] for member in members)
 
+    def describe(self, scope: str) -> str | None:
+        """What is said of one of its permissions."""
+        members = cast("list[dict[str, str]]", self.document.get("scopes") or [])
+        return next((member.get("description") for member in members if member["value"] == scope), None)
+
     @property
     def signing_alg(self) -> str:
         """The algorithm its tokens are signed with."""
@@ -108,32 +122,6 @@ class ResourceServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """An application; ``secrets`` are all that are valid now, the first one is shown."""
-
-    client_id: str
-    document: Document
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return cast("str", self.document.get("name", ""))
-
-    @property
-    def grant_types(self) -> tuple[str, ...]:
-        """The ways it may ask for a token."""
-        return tuple(cast("list[str]", self.document.get("grant_types") or []))
-
-    @property
-    def uses_secret(self) -> bool:
-        """Whether a client secret authenticates it (else it is public, or has keys or certificates)."""
-        if self.document.get("client_authentication_methods"):
-            return False
-        return self.document.get("token_endpoint_auth_method") != "none"
-
-
-@dataclass(frozen=True, slots=True)
 class ClientGrant:
     """What one client may have at one API."""
 
@@ -152,9 +140,14 @@ class ClientGrant:
         """The scopes granted, in the order sent."""
         return tuple(cast("list[str]", self.document.get("scope") or []))
 
+    @property
+    def grants_all(self) -> bool:
+        """Whether it grants every scope of the API, also those defined later."""
+        return self.document.get("allow_all_scopes") is True
+
     def scopes_at(self, resource_server: ResourceServer) -> tuple[str, ...]:
         """The scopes granted, ``allow_all_scopes`` resolved."""
-        return resource_server.scopes if self.document.get("allow_all_scopes") is True else self.scope
+        return resource_server.scopes if self.grants_all else self.scope
 
     def without(self, removed: Iterable[str]) -> "ClientGrant":
         """This grant after permissions were removed from the API."""
@@ -201,6 +194,7 @@ class EventType(StrEnum):
     CLIENT_CREDENTIALS_EXCHANGED = "seccft"
     CLIENT_CREDENTIALS_REFUSED = "feccft"
     MANAGEMENT_WRITE = "sapi"
+    TOKEN_QUOTA_WARNING = "token_quota_consumption_warning"  # noqa: S105 - likewise
     MANAGEMENT_SECRET_READ = "mgmt_api_read"  # noqa: S105 - a type code, no secret
 
 
@@ -217,11 +211,15 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class GrantPolicy:
-    """The answer to the token endpoint's one question: what may this client get at this audience?"""
+    """The answer to the token endpoint's one question: what may this client get at this audience?
+
+    ``credentials`` are the keys that may sign the client's assertions.
+    """
 
     client: Client | None
     resource_server: ResourceServer | None = None
     client_grant: ClientGrant | None = None
+    credentials: tuple[ClientCredential, ...] = ()
 
 
 def new_secret() -> str:
@@ -244,6 +242,11 @@ def new_client_grant_id() -> str:
     return "cgr_" + _random(ID_ALPHABET, 16)
 
 
+def new_credential_id() -> str:
+    """``cred_`` and 22 letters and digits."""
+    return "cred_" + _random(ID_ALPHABET, 22)
+
+
 def new_kid() -> str:
     """21 letters and digits, as long as Auth0's; one that began with a dash would look like an option."""
     return _random(ID_ALPHABET, 21)
@@ -259,10 +262,7 @@ def resource_server_document(sent: Document) -> dict[str, object]:
     defaults: dict[str, object] = {
         "allow_offline_access": False,
         "skip_consent_for_verifiable_first_party_clients": False,
-        "subject_type_authorization": {
-            "client": {"policy": "require_client_grant"},
-            "user": {"policy": "allow_all"},
-        },
+        "subject_type_authorization": SUBJECT_TYPE_AUTHORIZATION,
         "token_lifetime": lifetime,
         "token_lifetime_for_web": min(TOKEN_LIFETIME_FOR_WEB, lifetime),
         "signing_alg": "RS256",
@@ -308,6 +308,8 @@ def client_document(sent: Document) -> dict[str, object]:
     }
     if sent.get("app_type") == "resource_server":
         document |= {"oidc_conformant": True, "jwt_configuration": {"alg": "RS256"}}
+    if sent.get("app_type") == "express_configuration" and method is None:
+        document["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
     return merge_client(document, sent)
 
 

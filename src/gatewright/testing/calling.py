@@ -35,8 +35,8 @@ class Reply:
         return [value for key, value in self.headers if key == name]
 
 
-def call(app: object, method: str, path: str, headers: dict[str, str]) -> Reply:
-    """The application's answer; `method` WEBSOCKET makes a handshake.
+def call(app: object, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
+    """The application's answer; `method` WEBSOCKET makes a handshake; `body` is for ASGI alone.
 
     Raises:
         TypeError: neither ASGI, WSGI nor aiohttp.
@@ -48,7 +48,7 @@ def call(app: object, method: str, path: str, headers: dict[str, str]) -> Reply:
         return _wsgi(application, method, path, headers)
     for candidate in (application, getattr(application, "__call__", None)):  # noqa: B004 - an async one is looked for
         if inspect.iscoroutinefunction(candidate):
-            return asyncio.run(_asgi(application, method, path, headers))
+            return asyncio.run(_asgi(application, method, path, headers, body))
     if callable(application):
         return _wsgi(application, method, path, headers)
     raise TypeError(f"{app!r} is no application that can be called in process")
@@ -82,7 +82,7 @@ def entered(endpoint: str) -> Iterator[list[str]]:
         threading.setprofile(threads_before)
 
 
-async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Reply:  # noqa: ANN401 - any application
+async def _asgi(app: Any, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:  # noqa: ANN401 - any application
     is_handshake = method == "WEBSOCKET"
     kind = "websocket" if is_handshake else "http"
     scope: dict[str, Any] = {
@@ -105,7 +105,7 @@ async def _asgi(app: Any, method: str, path: str, headers: dict[str, str]) -> Re
         scope["subprotocols"] = []
     else:
         scope["method"] = method
-    waiting = [{"type": "websocket.connect"} if is_handshake else {"type": "http.request", "body": b""}]
+    waiting = [{"type": "websocket.connect"} if is_handshake else {"type": "http.request", "body": body}]
     reply = Reply()
     answered = asyncio.Event()
 

@@ -22,10 +22,12 @@ from gatewright.guard.conditions import (
     Fresh,
     PathParameter,
 )
+from gatewright.guard.routes import MESSAGES
 from gatewright.guard.rules import Rule, alternatives
 from gatewright.jose.encoding import decode, encode
 from gatewright.testing.calling import Reply, call, entered
 from gatewright.testing.issuer import CLIENT, LIFETIME, TokenIssuer
+from gatewright.testing.messages import HEADERS, message
 
 Headers = dict[str, str]
 Forge = Callable[[TokenIssuer, tuple[str, ...]], Headers]
@@ -97,15 +99,21 @@ def check(
         AssertionError: it was not refused as it must be; the message names the route and what went wrong.
     """
     sender = issuer or TokenIssuer()
-    path = _filled(negative.route.path, path_values or {})
-    method = "GET" if negative.route.method == "*" else negative.route.method
+    method, path, more, body = _request(negative.route, path_values or {})
     with sender.trusted_by(guard), _decisions(guard) as decisions:
-        headers = negative.forge(sender, negative.scopes)
+        headers = negative.forge(sender, negative.scopes) | more
         with entered(negative.route.endpoint) as ran:
-            reply = call(app, method, path, headers)
+            reply = call(app, method, path, headers, body)
     faults = list(_faults(negative, method, reply, decisions, ran))
     if faults:
         raise AssertionError(f"{negative}: {'; '.join(faults)}")
+
+
+def _request(route: RouteLike, values: Mapping[str, str]) -> tuple[str, str, Headers, bytes]:
+    if route.method in MESSAGES:
+        path, _, name = route.path.partition("#")
+        return "POST", path, HEADERS, message(route.method, name, values)
+    return "GET" if route.method == "*" else route.method, _filled(route.path, values), {}, b""
 
 
 def _of(route: RouteLike) -> Iterator[Negative]:
@@ -141,7 +149,9 @@ def _faults(
         yield f"the challenge tells another error than {negative.error}: {challenges[0]}"
     if method not in {"HEAD", "WEBSOCKET"} and _error(reply.body) != negative.error:
         yield f"the body does not tell the error {negative.error}"
-    reasons = [one.reason if isinstance(one, Denied) else "accepted" for one in decisions]
+    # A message is looked into only after its token was accepted: what counts is the last word.
+    counted = decisions[-1:] if negative.route.method in MESSAGES else decisions
+    reasons = [one.reason if isinstance(one, Denied) else "accepted" for one in counted]
     if not reasons:
         yield "the guard was not asked"
     elif not negative.reasons.issuperset(reasons):

@@ -28,7 +28,9 @@ def main() -> None:
     told: dict[str, object] = {}
     answer = GetToken(DOMAIN, CLIENT_ID, **PROOF).client_credentials(f"https://{DOMAIN}/api/v2/")
     told["token"] = sorted(answer)
-    auth0: Any = ManagementClient(domain=DOMAIN, client_id=CLIENT_ID, **PROOF)
+    # Its management client can ask for tokens with a secret only; with a key, its authentication class does.
+    known: dict[str, Any] = {"token": answer["access_token"]} if KEY else {"client_id": CLIENT_ID, **PROOF}
+    auth0: Any = ManagementClient(domain=DOMAIN, **known)
 
     api = auth0.resource_servers.create(identifier=IDENTIFIER, name=NAME, scopes=[{"value": "read:blog"}])
     told["api"] = auth0.resource_servers.get(api.id).identifier

@@ -209,6 +209,18 @@ def test_null_removes(caller: Caller, grant: Callable[..., dict[str, Any]], name
     assert name not in caller.update(f"client-grants/{made['id']}", **{name: None})
 
 
+@pytest.mark.parametrize("name", ["id", "is_system", "audience_id"])
+def test_a_grant_is_not_made_with_what_the_server_decides(
+    caller: Caller, refused: Callable[..., None], application: Application, api: str, name: str
+) -> None:
+    members = {"client_id": application.client_id, "audience": api, name: "x"}
+
+    answer = caller.manage("POST", "client-grants", json=members)
+
+    text = f"Payload validation error: 'Additional properties not allowed: {name}'."
+    refused(answer, 400, text, "invalid_body")
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [

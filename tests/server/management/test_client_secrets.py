@@ -26,7 +26,7 @@ def path(caller: Caller) -> str:
 
 
 @pytest.mark.parametrize("scope", ["read:client_keys", "read:client_credentials"])
-@pytest.mark.parametrize("more", ["", " read:clients", " read:client_summary"])
+@pytest.mark.parametrize("more", ["", " read:clients"])
 def test_scopes_for_keys_see_everything(
     caller: Caller, holding: Callable[[str], Limited], path: str, scope: str, more: str
 ) -> None:
@@ -41,21 +41,12 @@ def test_reading_clients_alone_sees_no_secret(
 ) -> None:
     whole = caller.manage("GET", path).json()
 
-    seen = holding("read:clients read:client_summary")("GET", path).json()
+    seen = holding("read:clients")("GET", path).json()
 
     assert seen == {name: value for name, value in whole.items() if name not in SECRETS}
     assert list(seen) == [name for name in whole if name not in SECRETS]
     listed = holding("read:clients")("GET", "clients").json()
     assert not SECRETS & {name for client in listed for name in client}
-
-
-def test_summary_has_four_members(holding: Callable[[str], Limited], path: str) -> None:
-    read = holding("read:client_summary")
-
-    assert read("GET", path).json().keys() == {"client_id", "app_type", "name", "description"}
-    assert all(
-        client.keys() <= {"client_id", "app_type", "name"} for client in read("GET", "clients").json()[:1]
-    )
 
 
 @pytest.mark.parametrize(
@@ -87,10 +78,9 @@ def test_fields_may_leave_members_out(caller: Caller, path: str) -> None:
 
 
 def test_fields_never_reveal_more_than_the_scopes(holding: Callable[[str], Limited], path: str) -> None:
-    for scope in ("read:clients", "read:client_summary"):
-        answer = holding(scope)("GET", path, params={"fields": "client_secret,signing_keys"})
+    answer = holding("read:clients")("GET", path, params={"fields": "client_secret,signing_keys"})
 
-        assert answer.json() == {}
+    assert answer.json() == {}
 
 
 @pytest.mark.parametrize("name", ["clients", "one"])
@@ -239,7 +229,7 @@ def test_secret_too_short_or_too_long_is_refused(caller: Caller, secret: object)
 def test_client_with_keys_shows_no_secret_until_it_goes_back(caller: Caller) -> None:
     made = caller.create("clients", name="x")
     path = f"clients/{made['client_id']}"
-    methods = {"private_key_jwt": {"credentials": [{"id": "cred_x"}]}}
+    methods: dict[str, object] = {"private_key_jwt": {"credentials": []}}
 
     with_keys = caller.update(path, client_authentication_methods=methods, token_endpoint_auth_method=None)
     back = caller.update(

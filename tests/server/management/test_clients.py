@@ -161,10 +161,20 @@ FAULTS = [
     ({"name": "<x>"}, "String does not match pattern ^[^<>]+$", "name"),
     ({"name": None}, "Expected type string but found type null", "name"),
     ({"unknown": 1}, "Additional properties not allowed: unknown", ""),
-    ({"client_id": "chosen"}, "Additional properties not allowed: client_id", ""),
-    ({"tenant": "other"}, "Additional properties not allowed: tenant", ""),
-    ({"global": True}, "Additional properties not allowed: global", ""),
-    ({"signing_keys": []}, "Additional properties not allowed: signing_keys", ""),
+    *(
+        ({name: value}, f"Additional properties not allowed: {name}", "")
+        for name, value in {
+            "client_id": "chosen",
+            "tenant": "other",
+            "global": True,
+            "signing_keys": [],
+            "callback_url_template": True,
+            "encrypted": True,
+            "is_system": True,
+            "secrets": [],
+            "credentials": [],
+        }.items()
+    ),
     ({"description": "d" * 141}, "String is too long, maximum 140", "description"),
     ({"app_type": "robot"}, "No enum match for: 'robot'", "app_type"),
     ({"grant_types": [""]}, "String is too short, minimum 1", "grant_types[0]"),
@@ -187,7 +197,10 @@ FAULTS = [
         "client_metadata",
     ),
     (
-        {"client_authentication_methods": {"a": 1}, "token_endpoint_auth_method": "none"},
+        {
+            "client_authentication_methods": {"private_key_jwt": {"credentials": []}},
+            "token_endpoint_auth_method": "none",
+        },
         "client_authentication_methods and token_endpoint_auth_method are mutually exclusive",
         "client_authentication_methods",
     ),

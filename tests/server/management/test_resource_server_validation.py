@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.server.encryption_key import EC_PEM, KEY, PRIVATE_PEM, encryption
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -106,6 +108,17 @@ FAULTS: list[tuple[dict[str, object], str, str]] = [
         "No enum match for: 'tls'",
         "proof_of_possession.mechanism",
     ),
+    ({"authorization_details": [{}]}, "Missing required property: type", "authorization_details[0]"),
+    ({"authorization_policy": {}}, "Missing required property: policy_id", "authorization_policy"),
+    (
+        {"token_encryption": {"format": "compact-nested-jwe", "encryption_key": {"alg": "RSA1_5"}}},
+        "No enum match for: 'RSA1_5'",
+        "token_encryption.encryption_key.alg",
+    ),
+    ({"token_encryption": encryption()}, "Missing required property: pem", KEY),
+    ({"token_encryption": encryption(thumbprint_sha256="x")}, "Missing required property: pem", KEY),
+    ({"token_encryption": encryption(pem=PRIVATE_PEM)}, "Not a public RSA key", f"{KEY}.pem"),
+    ({"token_encryption": encryption(pem=EC_PEM)}, "Not a public RSA key", f"{KEY}.pem"),
     ({"consent_policy": "x"}, "No enum match for: 'x'", "consent_policy"),
 ]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.server.encryption_key import PEM, THUMBPRINT, encryption
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -42,7 +44,7 @@ EVERYTHING: dict[str, object] = {
     "proof_of_possession": {"mechanism": "dpop", "required": True, "required_for": "all_clients"},
     "authorization_details": [{"type": "payment"}],
     "consent_policy": "transactional-authorization-with-mfa",
-    "token_encryption": {"format": "compact-nested-jwe", "encryption_key": {"alg": "RSA-OAEP-256"}},
+    "token_encryption": encryption(pem=PEM),
     "token_dialect": "rfc9068_profile_authz",
     "enforce_policies": True,
     "scopes": [{"value": "b", "description": "B"}, {"value": "a"}],
@@ -56,6 +58,8 @@ EVERYTHING: dict[str, object] = {
     "allow_offline_access": True,
     "name": "Everything",
 }
+ANSWERED = {**EVERYTHING, "token_encryption": encryption(thumbprint_sha256=THUMBPRINT)}
+"""As it comes back: a key shows as its thumbprint."""
 
 
 @pytest.fixture
@@ -109,7 +113,7 @@ def test_everything_that_can_be_sent_comes_back_in_the_recorded_order(
     made = make(**EVERYTHING)
 
     assert list(made) == ORDER
-    assert {name: made[name] for name in EVERYTHING} == EVERYTHING
+    assert {name: made[name] for name in EVERYTHING} == ANSWERED
     assert caller.manage("GET", f"resource-servers/{made['id']}").json() == made
     assert made in caller.manage("GET", "resource-servers").json()
 
@@ -155,7 +159,7 @@ def test_change_replaces_what_is_sent_and_nothing_else(change: Callable[..., htt
     changed = answer.json()
     assert answer.status_code == 200
     assert list(changed) == ORDER
-    expected = {**EVERYTHING, "name": "New", "scopes": [{"value": "c"}]}
+    expected = {**ANSWERED, "name": "New", "scopes": [{"value": "c"}]}
     assert {name: changed[name] for name in EVERYTHING} == expected
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gatewright.server.model import Client, ClientGrant, ResourceServer
+from gatewright.server.client import Client
+from gatewright.server.model import ClientGrant, ResourceServer
 from tests.databases import SYSTEM_IDENTIFIER, catch_up, insert, policy_of
 from tests.records import AUDIENCE, api, application, event, grant
 

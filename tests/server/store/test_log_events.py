@@ -9,11 +9,12 @@ import pytest
 from gatewright.server.errors import NotFound
 from gatewright.server.model import EventType
 from gatewright.server.store import Page
+from gatewright.server.store.log_events import log_search
 from tests.records import NOW, event
 
 if TYPE_CHECKING:
     from gatewright.server.model import LogEvent
-    from gatewright.server.store import Store
+    from gatewright.server.store import Rows, Store
 
 
 def test_an_event_comes_back_as_it_was_recorded(store: Store) -> None:
@@ -62,13 +63,15 @@ def test_events_are_found_by_type_and_client(store: Store) -> None:
     another = event(NOW + 2, client_id="two")
     store.write(lambda tx: tx.events.append([refused, issued, another]))
 
-    def found(**equals: str) -> list[LogEvent]:
-        return store.read(lambda tx: tx.events.page(Page(), newest_first=True, **equals)).items
+    def found(query: str, limit: int = 50) -> Rows[LogEvent]:
+        wanted = log_search(query)
+        assert wanted is not None
+        return store.read(lambda tx: tx.events.page(Page(limit=limit), wanted))
 
-    assert found(type="feccft") == [refused]
-    assert found(client_id="one") == [issued, refused]
-    assert found(client_id="one", type="seccft") == [issued]
-    assert store.read(lambda tx: tx.events.page(Page(limit=1), client_id="one").total) == 2
+    assert found("type:feccft").items == [refused]
+    assert found("client_id:one").items == [issued, refused]
+    assert found("client_id:one type:seccft").items == [issued]
+    assert found("client_id:one", limit=1).total == 2
 
 
 def test_a_checkpoint_leads_through_all_events_once(store: Store) -> None:

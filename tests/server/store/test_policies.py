@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -63,13 +64,8 @@ def test_a_policy_read_at_a_later_revision_than_applied_is_kept(policies: GrantP
 
 @pytest.mark.parametrize("missing", ["client", "resource_server", "client_grant"])
 def test_what_is_not_whole_is_not_kept(policies: GrantPolicies, missing: str) -> None:
-    # Replaced by name, which a type checker cannot follow.
-    incomplete = GrantPolicy(
-        **{
-            name: None if name == missing else getattr(whole_policy(), name)
-            for name in ("client", "resource_server", "client_grant")
-        }
-    )
+    absent: dict[str, Any] = {missing: None}
+    incomplete = replace(whole_policy(), **absent)
     policies.keep("client", AUDIENCE, incomplete, 5)
     assert policies.get("client", AUDIENCE) is None
 

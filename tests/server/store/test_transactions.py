@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
+from gatewright.server.client import Client
 from gatewright.server.errors import NotFound, StoreUnavailable
-from gatewright.server.model import Client
 from tests.databases import catch_up, insert
 from tests.records import api, application, event, grant
 

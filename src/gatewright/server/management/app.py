@@ -6,16 +6,34 @@ from starlette.types import Receive, Scope, Send
 from gatewright.guard import Guard
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
-from gatewright.server.management import client_grants, clients, logs, resource_servers, signing_keys
+from gatewright.server.management import (
+    client_credentials,
+    client_grants,
+    clients,
+    log_streams,
+    logs,
+    resource_servers,
+    roles,
+    signing_keys,
+    stats,
+    tenant_settings,
+    users,
+)
 from gatewright.server.management.endpoint import Router, answer
 from gatewright.server.requests import render
 
 ROUTES = (
     *resource_servers.ROUTES,
     *clients.ROUTES,
+    *client_credentials.ROUTES,
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
     *logs.ROUTES,
+    *tenant_settings.ROUTES,
+    *roles.ROUTES,
+    *users.ROUTES,
+    *log_streams.ROUTES,
+    *stats.ROUTES,
 )
 
 

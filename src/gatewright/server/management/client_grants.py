@@ -10,12 +10,14 @@ from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError, NotFound
 from gatewright.server.management import answers
 from gatewright.server.management.description import PAGING, Items, Nothing, Record, flag, text
-from gatewright.server.management.endpoint import Call, endpoint, paged
+from gatewright.server.management.endpoint import Call, endpoint, is_command_line, paged
 from gatewright.server.management.resource_servers import identifier_of
 from gatewright.server.management.schema import Body, ScopeValue, boolean, invalid_body, require_unique
 from gatewright.server.model import ClientGrant, ResourceServer, merged, new_client_grant_id
 from gatewright.server.store import Transaction
 from gatewright.server.store.policies import find_resource_server
+
+MOST_NAMED = 10
 
 _ORDER = (
     "scope",
@@ -62,6 +64,7 @@ def create(call: Call) -> object:
     document = merged({"subject_type": "client"}, sent)
     _check(document, resource_server)
     grant = ClientGrant(new_client_grant_id(), client_id, resource_server.id, _without_scope_if_all(document))
+    _require_held(call, resource_server, before=None, after=grant)
     try:
         call.tx.client_grants.insert(grant)
     except AlreadyExists as error:
@@ -103,14 +106,23 @@ def update(call: Call) -> object:
     _check(call.body, resource_server)
 
     def change(before: ClientGrant) -> ClientGrant:
-        return replace(before, document=_without_scope_if_all(merged(before.document, call.body)))
+        after = replace(before, document=_without_scope_if_all(merged(before.document, call.body)))
+        _require_held(call, resource_server, before=before, after=after)
+        return after
 
     return rendered(call.server, call.tx, call.tx.client_grants.update(grant.id, change))
 
 
 def delete(call: Call) -> object:
     """Removes a client grant; one that does not exist is removed already."""
-    call.tx.client_grants.delete(call.path["id"])
+    grant = call.tx.client_grants.first(id=call.path["id"])
+    if grant is None:
+        return None
+    is_system = call.tx.resource_servers.get(grant.resource_server_id).is_system
+    if is_system and is_command_line(call, grant.client_id):
+        text = "The client grant of the command line cannot be deleted."
+        raise ApiError(400, text, "operation_not_supported")
+    call.tx.client_grants.delete(grant.id)
     return None
 
 
@@ -148,6 +160,31 @@ def _check(document: Mapping[str, Any], resource_server: ResourceServer) -> None
             f"The following scopes are not defined on the resource server: {' '.join(unknown)}",
             "invalid_body",
         )
+
+
+def _require_held(
+    call: Call, resource_server: ResourceServer, *, before: ClientGrant | None, after: ClientGrant
+) -> None:
+    """Nobody gives a client more of the Management API than their own token holds.
+
+    Raises:
+        ApiError: 403 ``insufficient_scope``.
+    """
+    if not resource_server.is_system:
+        return
+    given = frozenset(before.scopes_at(resource_server) if before is not None else ())
+    if after.grants_all and not (before is not None and before.grants_all):
+        given = frozenset()  # "all" is also what a later version adds
+    lacking = [
+        scope
+        for scope in after.scopes_at(resource_server)
+        if scope not in given and not call.token.has(scope)
+    ]
+    if lacking:
+        more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+        names = f"{' '.join(lacking[:MOST_NAMED])}{more}"
+        text = f"Insufficient scope, a token grants only Management API scopes that it holds, not: {names}"
+        raise ApiError(403, text, "insufficient_scope")
 
 
 def _without_scope_if_all(document: Mapping[str, object]) -> dict[str, object]:

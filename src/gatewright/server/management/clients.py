@@ -2,30 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
-from msgspec import UNSET, Meta, UnsetType
-
+from gatewright.server.client import Client
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.management import answers
-from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, flag, text
-from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
-from gatewright.server.management.schema import Body, boolean, invalid_body
-from gatewright.server.model import Client, client_document, merge_client, new_client_id, new_secret
-
-_READ = ("read:clients", "read:client_keys", "read:client_credentials", "read:client_summary")
-_UPDATE = (
-    "update:clients",
-    "update:client_keys",
-    "update:client_credentials",
-    "update:client_token_vault_privileged_access",
+from gatewright.server.management.client_authentication import (
+    insert_brought_along,
+    require_existing,
+    require_one_way,
 )
+from gatewright.server.management.client_schema import ClientUpdate, NewClient
+from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, flag, text
+from gatewright.server.management.endpoint import (
+    Answer,
+    Call,
+    endpoint,
+    is_command_line,
+    paged,
+    require_scope,
+)
+from gatewright.server.management.schema import boolean, invalid_body
+from gatewright.server.model import client_document, merge_client, new_client_id, new_secret
+
+_READ = ("read:clients", "read:client_keys", "read:client_credentials")
+_UPDATE = ("update:clients", "update:client_keys", "update:client_credentials")
 _SEES_SECRETS = ("read:client_keys", "read:client_credentials")
-_SETS_SECRETS = "update:client_keys"
 _SECRET_MEMBERS = frozenset(
     {"client_secret", "encryption_key", "client_authentication_methods", "signing_keys"}
 )
-_SUMMARY = ("client_id", "app_type", "name", "description")
 
 # The order in which Auth0 emits what every client has; other members follow as they were sent.
 _ORDER = (
@@ -54,101 +59,21 @@ _ORDER = (
 
 MOST_METADATA = 10
 
-Text = Annotated[str, Meta(max_length=2048)]
-ClientName = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^<>]+$")]
-Words = list[Annotated[str, Meta(min_length=1, max_length=2048)]]
-AppType = Literal[
-    "native",
-    "spa",
-    "regular_web",
-    "non_interactive",
-    "resource_server",
-    "express_configuration",
-    "sso_integration",
-    "oag",
-]
-
-
-class ClientPatch(Body):
-    """The members that create and update share. ``null`` clears; what is merely kept is typed loosely."""
-
-    name: ClientName | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=140)] | UnsetType | None = UNSET
-    app_type: AppType | UnsetType | None = UNSET
-    grant_types: Words | UnsetType | None = UNSET
-    token_endpoint_auth_method: (
-        Literal["none", "client_secret_post", "client_secret_basic"] | UnsetType | None
-    ) = UNSET
-    client_authentication_methods: dict[str, Any] | UnsetType | None = UNSET
-    client_metadata: dict[str, Annotated[str, Meta(max_length=255)] | None] | UnsetType | None = UNSET
-    jwt_configuration: dict[str, Any] | UnsetType | None = UNSET
-    refresh_token: dict[str, Any] | UnsetType | None = UNSET
-    logo_uri: Text | UnsetType | None = UNSET
-    callbacks: Words | UnsetType | None = UNSET
-    allowed_origins: Words | UnsetType | None = UNSET
-    web_origins: Words | UnsetType | None = UNSET
-    allowed_clients: Words | UnsetType | None = UNSET
-    allowed_logout_urls: Words | UnsetType | None = UNSET
-    client_aliases: Words | UnsetType | None = UNSET
-    oidc_logout: dict[str, Any] | UnsetType | None = UNSET
-    oidc_backchannel_logout: dict[str, Any] | UnsetType | None = UNSET
-    session_transfer: dict[str, Any] | UnsetType | None = UNSET
-    encryption_key: dict[str, Any] | UnsetType | None = UNSET
-    sso: bool | UnsetType | None = UNSET
-    sso_disabled: bool | UnsetType | None = UNSET
-    cross_origin_authentication: bool | UnsetType | None = UNSET
-    cross_origin_auth: bool | UnsetType | None = UNSET
-    cross_origin_loc: Text | UnsetType | None = UNSET
-    custom_login_page_on: bool | UnsetType | None = UNSET
-    custom_login_page: str | UnsetType | None = UNSET
-    custom_login_page_preview: str | UnsetType | None = UNSET
-    form_template: str | UnsetType | None = UNSET
-    addons: dict[str, Any] | UnsetType | None = UNSET
-    mobile: dict[str, Any] | UnsetType | None = UNSET
-    initiate_login_uri: Text | UnsetType | None = UNSET
-    native_social_login: dict[str, Any] | UnsetType | None = UNSET
-    is_first_party: bool | UnsetType | None = UNSET
-    oidc_conformant: bool | UnsetType | None = UNSET
-    is_token_endpoint_ip_header_trusted: bool | UnsetType | None = UNSET
-    organization_usage: Literal["deny", "allow", "require"] | UnsetType | None = UNSET
-    organization_require_behavior: (
-        Literal["no_prompt", "pre_login_prompt", "post_login_prompt"] | UnsetType | None
-    ) = UNSET
-    organization_discovery_methods: Words | UnsetType | None = UNSET
-    default_organization: dict[str, Any] | UnsetType | None = UNSET
-    require_pushed_authorization_requests: bool | UnsetType | None = UNSET
-    require_proof_of_possession: bool | UnsetType | None = UNSET
-    signed_request_object: dict[str, Any] | UnsetType | None = UNSET
-    compliance_level: Text | UnsetType | None = UNSET
-    token_exchange: dict[str, Any] | UnsetType | None = UNSET
-    token_quota: dict[str, Any] | UnsetType | None = UNSET
-    par_request_expiry: Annotated[int, Meta(ge=10, le=600)] | UnsetType | None = UNSET
-    skip_non_verifiable_callback_uri_confirmation_prompt: bool | UnsetType | None = UNSET
-    third_party_security_mode: Text | UnsetType | None = UNSET
-    redirection_policy: Text | UnsetType | None = UNSET
-    async_approval_notification_channels: Words | UnsetType | None = UNSET
-    resource_server_identifier: Annotated[str, Meta(min_length=1, max_length=600)] | UnsetType = UNSET
-
-
-class ClientUpdate(ClientPatch):
-    """An update body: it may also set the secret."""
-
-    client_secret: Annotated[str, Meta(min_length=16, max_length=512)] | UnsetType = UNSET
-
-
-class NewClient(ClientPatch):
-    """A create body."""
-
-    name: ClientName
-
 
 def create(call: Call) -> object:
     """Makes an application with a secret of its own."""
     sent = {name: value for name, value in call.body.items() if value is not None}
-    _check(sent)
+    methods = sent.get("client_authentication_methods")
+    if methods is not None:
+        require_scope(call, "create:client_credentials")
     document = client_document(_with_metadata({}, sent))
+    require_one_way(document, sent=sent)
     client = Client(client_id=new_client_id(), document=document, secrets=(new_secret(),))
     call.tx.clients.insert(client)
+    if methods is not None:
+        referred = insert_brought_along(call, client.client_id, methods)
+        document = {**document, "client_authentication_methods": referred}
+        client = call.tx.clients.update(client.client_id, lambda item: replace(item, document=document))
     return _rendered(call, client, just_made=True)
 
 
@@ -180,27 +105,34 @@ def list_all(call: Call) -> object:
 
 def update(call: Call) -> object:
     """Changes an application: members sent replace, ``null`` clears."""
-    _check(call.body)
     secret = call.body.get("client_secret")
-    if secret is not None and not call.token.has(_SETS_SECRETS):
-        # Who sets a client's secret can be that client.
-        raise ApiError(403, f"Insufficient scope, expected any of: {_SETS_SECRETS}", "insufficient_scope")
+    if secret is not None:
+        require_scope(call, "update:client_keys")  # who sets a client's secret can be that client
+    if "client_authentication_methods" in call.body:
+        require_scope(call, "update:client_credentials")  # and so can who chooses its keys
+    client_id = _named(call).client_id
+    require_existing(call, client_id, call.body.get("client_authentication_methods") or {})
     patch = {name: value for name, value in call.body.items() if name != "client_secret"}
 
     def change(before: Client) -> Client:
         secrets = before.secrets if secret is None else (secret,)
         document = merge_client(before.document, _with_metadata(before.document, patch))
+        require_one_way(document, sent=call.body)
         return replace(before, document=document, secrets=secrets)
 
-    client = call.tx.clients.update(_named(call).client_id, change)
+    client = call.tx.clients.update(client_id, change)
     members = _rendered(call, client)
     return members if _sees_secrets(call) else _without_secrets(members)
 
 
 def delete(call: Call) -> object:
-    """Removes an application and its client grants; one that does not exist is removed already."""
+    """Removes an application with its grants and credentials; one that does not exist is removed already."""
     client_id = call.path["id"]
+    if is_command_line(call, client_id):
+        text = "The client of the command line cannot be deleted."
+        raise ApiError(400, text, "operation_not_supported")
     call.tx.client_grants.delete_all(client_id=client_id)
+    call.tx.client_credentials.delete_all(client_id=client_id)
     call.tx.clients.delete(client_id)
     return None
 
@@ -218,15 +150,6 @@ def _named(call: Call) -> Client:
         return call.tx.clients.get(call.path["id"])
     except NotFound as error:
         raise ApiError(404, "The client does not exist", "inexistent_client") from error
-
-
-def _check(sent: Mapping[str, Any]) -> None:
-    """The rules that join several members."""
-    if sent.get("client_authentication_methods") and sent.get("token_endpoint_auth_method"):
-        raise invalid_body(
-            "client_authentication_methods and token_endpoint_auth_method are mutually exclusive",
-            "client_authentication_methods",
-        )
 
 
 def _with_metadata(document: Mapping[str, object], sent: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -252,7 +175,7 @@ def _rendered(call: Call, client: Client, *, just_made: bool = False) -> dict[st
     }
     if just_made:
         members["encrypted"] = True
-    if not client.document.get("client_authentication_methods") and client.secrets:
+    if client.document.get("client_authentication_methods") is None and client.secrets:
         members["client_secret"] = client.secrets[0]
     ordered = {name: members[name] for name in _ORDER if name in members}
     return ordered | members
@@ -267,9 +190,7 @@ def _visible(call: Call, client: Client) -> dict[str, object]:
     full = _rendered(call, client)
     if _sees_secrets(call):
         return full
-    if call.token.has("read:clients"):
-        return _without_secrets(full)
-    return {name: full[name] for name in _SUMMARY if name in full}
+    return _without_secrets(full)
 
 
 def _without_secrets(members: Mapping[str, object]) -> dict[str, object]:
@@ -285,7 +206,7 @@ def _filtered(call: Call, members: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if (name in names) == wanted}
 
 
-_SHOWN = Record("Client", ClientPatch, answers.ClientMade)
+_SHOWN = Record("Client", ClientUpdate, answers.ClientMade)
 _FILTERS = (
     text("app_type", "Kinds of application, parted by commas"),
     flag("is_first_party", "Only first-party applications, or only others"),

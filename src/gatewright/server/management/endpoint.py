@@ -7,18 +7,20 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatewright.guard import AccessToken, Denied, Guard, all_of, any_of
+from gatewright.guard import AccessToken, Denied, Guard, any_of
 from gatewright.guard import Request as GuardedRequest
 from gatewright.guard.rules import Rule
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
+from gatewright.server.limits import rate_limit, rate_limit_headers
 from gatewright.server.management.description import LARGEST_CHECKPOINT, LARGEST_OFFSET, Parameter, Shape
 from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.model import CLI_CLIENT_OPTION, EventType, LogEvent
 from gatewright.server.requests import (
     MANAGEMENT_PATH,
     caller,
@@ -38,14 +40,18 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation, authorized and parsed. ``body`` holds exactly the members sent."""
+    """One call of an operation, authorized and parsed. ``body`` holds exactly the members sent.
+
+    ``prepared`` is what the endpoint made before the transaction.
+    """
 
     server: Server
     tx: Transaction
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     body: Mapping[str, Any]
     token: AccessToken
+    prepared: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,15 @@ class Answer:
 
 
 Operation = Callable[[Call], object]
+Preparation = Callable[[Server, Mapping[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A row of a noun's table of routes.
 
-    ``changes`` is the description of the log event; an operation without one only reads. From ``query`` on
+    ``changes`` is the description of the log event; an operation without one only reads. ``prepare`` makes
+    from the body what takes too long for a transaction, in which nobody else can write. From ``query`` on
     it is for the OpenAPI document alone, and may be left out: ``refuses`` are the refusals beyond those that
     the row shows, ``operation_id`` a name where the derived one would mislead.
     """
@@ -78,6 +86,7 @@ class Endpoint:
     body: type[Body] | None = None
     changes: str | None = None
     flushes_events: bool = False
+    prepare: Preparation | None = None
     query: tuple[Parameter, ...] = ()
     answers: Shape | None = None
     refuses: tuple[int, ...] | None = None
@@ -90,33 +99,23 @@ def endpoint(  # noqa: PLR0913 - a row has as many members as it has
     operation: Operation,
     *,
     scope: str | tuple[str, ...],
-    needs_all: bool = False,
+    rule: Rule | None = None,
     status: int = 200,
     body: type[Body] | None = None,
     changes: str | None = None,
     flushes_events: bool = False,
+    prepare: Preparation | None = None,
     query: tuple[Parameter, ...] = (),
     answers: Shape | None = None,
     refuses: tuple[int, ...] | None = None,
     operation_id: str | None = None,
 ) -> Endpoint:
-    """A route: any of the scopes lets in, or all of them with ``needs_all``."""
+    """A route: any of the scopes lets in, unless ``rule`` says otherwise of them."""
     scopes = (scope,) if isinstance(scope, str) else scope
-    rule = all_of(*scopes) if needs_all else any_of(*scopes)
+    rule = any_of(*scopes) if rule is None else rule
+    told = (query, answers, refuses, operation_id)
     return Endpoint(
-        method,
-        path,
-        operation,
-        rule,
-        scopes,
-        status,
-        body,
-        changes,
-        flushes_events,
-        query,
-        answers,
-        refuses,
-        operation_id,
+        method, path, operation, rule, scopes, status, body, changes, flushes_events, prepare, *told
     )
 
 
@@ -131,11 +130,13 @@ async def answer(
     await _with_store(server.store.catch_up())
     token = await _authorize(guard, http, row)
     note(http, client_id=token.client_id)
+    pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
-    query = dict(http.query_params)
+    query = http.query_params
+    prepared = None if row.prepare is None else await asyncio.to_thread(row.prepare, server, body)
 
     def run(tx: Transaction) -> Answer:
-        call = Call(server, tx, path, query, body, token)
+        call = Call(server, tx, path, query, body, token, prepared)
         result = row.operation(call)
         full = result if isinstance(result, Answer) else Answer(result)
         if row.changes is not None:
@@ -149,7 +150,7 @@ async def answer(
     result = await _with_store(
         server.store.awrite(run) if row.changes is not None else server.store.aread(run)
     )
-    return _render(row, result)
+    return _render(row, result, pace)
 
 
 def paged(
@@ -157,8 +158,14 @@ def paged(
     name: str,
     page: Callable[[Page], Rows[R]],
     render: Callable[[R], object],
+    *,
+    totals: tuple[str, ...] = ("total", "start", "limit", ""),
 ) -> object:
-    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``)."""
+    """A list in one of Auth0's three shapes: bare, with totals, or by checkpoint (``from``, ``take``).
+
+    ``totals`` are the members of the second shape in their order, which differs by noun; "" is the list.
+    """
+    boolean(call.query, "include_fields")  # a wrong one is told, though there be nothing to leave out
     if "take" in call.query or "from" in call.query:
         limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
         rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))
@@ -168,15 +175,56 @@ def paged(
     start = integer(call.query, "page", default=0, low=0, high=LARGEST_OFFSET) * limit
     rows = page(Page(start=start, limit=limit))
     items = [render(item) for item in rows.items]
-    if boolean(call.query, "include_totals"):
-        return {"total": rows.total, "start": start, "limit": limit, name: items}
-    return items
+    if not boolean(call.query, "include_totals"):
+        return items
+    counts = {"total": rows.total, "start": start, "limit": limit, "length": len(items)}
+    return {member or name: counts[member] if member else items for member in totals}
+
+
+def page_of(items: Sequence[R]) -> Callable[[Page], Rows[R]]:
+    """Pages of a list that lies inside a record."""
+
+    def page(wanted: Page) -> Rows[R]:
+        start = wanted.start if wanted.after is None else wanted.after
+        shown = list(items[start : start + wanted.limit])
+        end = start + len(shown)
+        return Rows(shown, len(items), next=end if end < len(items) else None)
+
+    return page
+
+
+LIST_FIRST = ("", "start", "limit", "total")
+
+
+def require_scope(call: Call, scope: str) -> None:
+    """Refuses a caller who may use the operation, but not for this.
+
+    Raises:
+        ApiError: 403 ``insufficient_scope``.
+    """
+    if not call.token.has(scope):
+        raise ApiError(403, f"Insufficient scope, expected any of: {scope}", "insufficient_scope")
+
+
+def is_command_line(call: Call, client_id: str | None) -> bool:
+    """Whether this is the client of the command line, without which nobody could manage the server."""
+    known = call.tx.option(CLI_CLIENT_OPTION)
+    return known is not None and known["client_id"] == client_id
 
 
 def _checkpoint(text: str | None) -> int:
     if text is None:
         return 0
     return integer({"from": text}, "from", default=0, low=0, high=LARGEST_CHECKPOINT)
+
+
+async def _require_pace(server: Server, token: AccessToken) -> dict[str, str]:
+    budgets = rate_limit("management_api", token.client_id or "", await server.limits.settings())
+    spending = await server.limits.spend(budgets)
+    headers = rate_limit_headers(spending)
+    if spending.refused_by is not None:
+        raise ApiError(429, "Global limit has been reached", "too_many_requests", headers=headers)
+    return headers
 
 
 async def _with_store(asked: Awaitable[R]) -> R:
@@ -244,8 +292,8 @@ def _event(call: Call, http: Request, type_: EventType, description: str) -> Log
     )
 
 
-def _render(row: Endpoint, result: Answer) -> Response:
-    headers = {"Cache-Control": "no-store", **result.headers}
+def _render(row: Endpoint, result: Answer, pace: Mapping[str, str]) -> Response:
+    headers = {"Cache-Control": "no-store", **pace, **result.headers}
     if result.body is None:
         return Response(status_code=204, headers=headers)
     return json_response(result.body, status=row.status, headers=headers, content_type=JSON_TYPE)

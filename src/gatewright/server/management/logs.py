@@ -1,17 +1,21 @@
 """``/api/v2/logs``: what happened."""
 
-import re
 from urllib.parse import quote
 
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.management import answers
-from gatewright.server.management.description import PAGES, TAKE, Items, Record, text
+from gatewright.server.management.description import FIELDS, PAGES, TAKE, Items, Record, text
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
-from gatewright.server.management.schema import LARGEST_PAGE, integer, invalid_query
+from gatewright.server.management.schema import LARGEST_PAGE, chosen, integer, invalid_query, searched
+from gatewright.server.store.log_events import log_search
 
 _READ = ("read:logs", "read:logs_users")
-_TERM = re.compile(r'(?P<field>[\w$]+):(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"()]+))(?:\s+AND\s+|\s+|$)')
-_SEARCHABLE = frozenset({"type", "client_id", "log_id"})
+_TOTALS = ("start", "limit", "length", "", "total")
+
+# Token events are written in batches, by each worker its own: one that happened earlier may come into the
+# database later than one of another worker, by a tenth of a second. Whoever was led past it by a checkpoint
+# would never see it, so a checkpoint leads to events only when all that happened before them are there.
+SETTLED_AFTER = 1.0  # seconds
 
 
 def list_all(call: Call) -> object:
@@ -19,19 +23,20 @@ def list_all(call: Call) -> object:
     if "from" in call.query or "take" in call.query:
         return _after_checkpoint(call)
     newest_first = _newest_first(call.query.get("sort", "date:-1"))
-    equals = _search(call.query.get("q", ""))
+    wanted = searched(call.query, log_search)
     return paged(
         call,
         "logs",
-        lambda page: call.tx.events.page(page, newest_first=newest_first, **equals),
-        lambda event: event.document,
+        lambda page: call.tx.events.page(page, *wanted, newest_first=newest_first),
+        lambda event: chosen(call.query, dict(event.document)),
+        totals=_TOTALS,
     )
 
 
 def read(call: Call) -> object:
     """One log event."""
     try:
-        return call.tx.events.get(call.path["id"]).document
+        return dict(call.tx.events.get(call.path["id"]).document)
     except NotFound as error:
         raise ApiError(404, "The log event does not exist", "inexistent_log") from error
 
@@ -41,7 +46,7 @@ def _after_checkpoint(call: Call) -> Answer:
     if not (last.isascii() and (last.isdigit() or not last)):
         raise invalid_query("Expected a log_id", "from")
     limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
-    events = call.tx.events.after(last, limit)
+    events = call.tx.events.after(last, limit, before=call.server.now() - SETTLED_AFTER)
     # An empty page repeats its own checkpoint, so that whoever follows the link keeps polling.
     reached = events[-1].log_id if events else last
     address = f"{call.server.settings.management_audience}logs?from={quote(reached)}&take={limit}"
@@ -54,25 +59,11 @@ def _newest_first(sort: str) -> bool:
     return sort == "date:-1"
 
 
-def _search(query: str) -> dict[str, object]:
-    """``field:value`` terms, joined by AND."""
-    equals: dict[str, object] = {}
-    position = 0
-    while position < len(query):
-        match = _TERM.match(query, position)
-        if match is None or match["field"] not in _SEARCHABLE:
-            supported = ", ".join(sorted(_SEARCHABLE))
-            raise invalid_query(f"Only field:value terms joined by AND are supported, on {supported}", "q")
-        equals[match["field"]] = match["phrase"] if match["word"] is None else match["word"]
-        position = match.end()
-    return equals
-
-
 _SHOWN = Record("LogEvent", made=answers.LogEventMade)
 _SEARCH = (
     text("sort", "The order, by time", choices=("date:1", "date:-1")),
-    text("q", "`field:value` terms joined by AND, on `type`, `client_id` and `log_id`"),
-    text("from", "A `log_id`: only events after it, oldest first; wins over search"),
+    text("q", "A search in Lucene's words"),
+    text("from", "A `log_id`: only events after it, oldest first; wins over search", pattern="^[0-9]*$"),
     TAKE,
 )
 
@@ -83,8 +74,8 @@ ROUTES = (
         list_all,
         scope=_READ,
         flushes_events=True,
-        query=(*PAGES, *_SEARCH),
-        answers=Items(_SHOWN, "logs", has_checkpoints=False),
+        query=(*PAGES, *_SEARCH, *FIELDS),
+        answers=Items(_SHOWN.in_part(), "logs", has_checkpoints=False),
     ),
     endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True, answers=_SHOWN),
 )

@@ -10,12 +10,22 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
-from gatewright.server.management import answers
-from gatewright.server.management.description import PAGING, Items, Nothing, Record
+from gatewright.server.management import answers, permissions, token_encryption
+from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, texts
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
-from gatewright.server.management.schema import Body, Name, ScopeValue, invalid_body, require_unique
+from gatewright.server.management.schema import (
+    Body,
+    Name,
+    ScopeValue,
+    chosen,
+    invalid_body,
+    invalid_query,
+    require_unique,
+)
+from gatewright.server.management.token_encryption import TokenEncryption
 from gatewright.server.model import (
     HMAC_ALGORITHMS,
+    SUBJECT_TYPE_AUTHORIZATION,
     ResourceServer,
     in_wire_order,
     merged,
@@ -24,11 +34,14 @@ from gatewright.server.model import (
     resource_server_document,
 )
 from gatewright.server.store import Transaction
+from gatewright.server.store.conditions import resource_server_is_one_of
 from gatewright.server.store.policies import find_resource_server
 
 Lifetime = Annotated[int, Meta(ge=0, le=2_592_000)]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
 ClientPolicy = Literal["deny_all", "require_client_grant"]
+
+MOST_IDENTIFIERS = 10
 
 # What may be changed of the system API; everything else of it is given.
 _SYSTEM_MEMBERS = frozenset(
@@ -77,6 +90,18 @@ class ProofOfPossession(Struct, forbid_unknown_fields=True):
     required_for: Literal["public_clients", "all_clients"] | UnsetType = UNSET
 
 
+class AuthorizationDetail(Struct):
+    """A type of rich authorization requests (RFC 9396)."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class AuthorizationPolicy(Struct, forbid_unknown_fields=True):
+    """Whose policy decides."""
+
+    policy_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class ResourceServerPatch(Body):
     """The members that create and update share."""
 
@@ -96,12 +121,14 @@ class ResourceServerPatch(Body):
     token_dialect: (
         Literal["access_token", "access_token_authz", "rfc9068_profile", "rfc9068_profile_authz"] | UnsetType
     ) = UNSET
-    token_encryption: dict[str, Any] | UnsetType | None = UNSET
+    token_encryption: TokenEncryption | UnsetType | None = UNSET
     consent_policy: Literal["transactional-authorization-with-mfa"] | UnsetType | None = UNSET
-    authorization_details: list[dict[str, Any]] | UnsetType | None = UNSET
+    authorization_details: Annotated[list[AuthorizationDetail], Meta(max_length=100)] | UnsetType | None = (
+        UNSET
+    )
     proof_of_possession: ProofOfPossession | UnsetType | None = UNSET
     subject_type_authorization: SubjectTypeAuthorization | UnsetType = UNSET
-    authorization_policy: dict[str, Any] | UnsetType | None = UNSET
+    authorization_policy: AuthorizationPolicy | UnsetType | None = UNSET
 
 
 class NewResourceServer(ResourceServerPatch, kw_only=True):
@@ -117,6 +144,7 @@ def create(call: Call) -> object:
         raise ApiError(400, "The selected identifier is reserved.", "operation_not_supported")
     sent = {name: value for name, value in call.body.items() if name != "identifier" and value is not None}
     _check(sent)
+    _prepare_inner({}, sent)
     resource_server = _with_signing_secret(
         ResourceServer(
             id=new_resource_server_id(),
@@ -125,7 +153,7 @@ def create(call: Call) -> object:
             signing_secret=call.body.get("signing_secret"),
         )
     )
-    call.server.keys.prepare_for(call.tx, resource_server)
+    call.server.keys.prepare_for(call.tx, resource_server, call.prepared)
     try:
         call.tx.resource_servers.insert(resource_server)
     except AlreadyExists as error:
@@ -137,19 +165,26 @@ def create(call: Call) -> object:
 
 def read(call: Call) -> object:
     """One API, by id or identifier."""
-    members = rendered(call.server, _named(call))
+    members = chosen(call.query, rendered(call.server, _named(call)))
     return Answer(members, reveals_secret="signing_secret" in members)
 
 
 def list_all(call: Call) -> object:
-    """The APIs, in order of creation."""
+    """The APIs, or those of ``identifiers``, in order of creation."""
+    wanted = call.query.getlist("identifiers")
+    if len(wanted) > MOST_IDENTIFIERS:
+        raise invalid_query(f"Array is too long, maximum {MOST_IDENTIFIERS}", "identifiers")
+    has_system = call.server.settings.management_audience in wanted
+    conditions = (resource_server_is_one_of(wanted, with_system=has_system),) if wanted else ()
     shown: list[dict[str, object]] = []
 
     def render(resource_server: ResourceServer) -> object:
-        shown.append(rendered(call.server, resource_server))
+        shown.append(chosen(call.query, rendered(call.server, resource_server)))
         return shown[-1]
 
-    body = paged(call, "resource_servers", call.tx.resource_servers.page, render)
+    body = paged(
+        call, "resource_servers", lambda page: call.tx.resource_servers.page(page, *conditions), render
+    )
     return Answer(body, reveals_secret=any("signing_secret" in members for members in shown))
 
 
@@ -157,11 +192,13 @@ def update(call: Call) -> object:
     """Changes an API; permissions that go are taken from its client grants too."""
     before = _named(call)
     _check({**before.document, **call.body}, sent=call.body)
-    after = call.tx.resource_servers.update(before.id, lambda item: _changed(item, call.body))
+    patch = dict(call.body)
+    _prepare_inner(before.document, patch)
+    after = call.tx.resource_servers.update(before.id, lambda item: _changed(item, patch))
     if before.is_system and (not call.body.keys() <= _SYSTEM_MEMBERS or _locks_out(after)):
         raise ApiError(400, "System resource servers cannot be changed that way.", "operation_not_supported")
-    call.server.keys.prepare_for(call.tx, after)
-    _narrow_grants(call.tx, after, removed=set(before.scopes) - set(after.scopes))
+    call.server.keys.prepare_for(call.tx, after, call.prepared)
+    _remove_scopes(call.tx, after, removed=set(before.scopes) - set(after.scopes))
     return rendered(call.server, after)
 
 
@@ -174,6 +211,7 @@ def delete(call: Call) -> object:
     if resource_server.is_system:
         raise ApiError(400, "System resource servers cannot be deleted.", "operation_not_supported")
     call.tx.client_grants.delete_all(resource_server_id=resource_server.id)
+    permissions.forget(call.tx, resource_server.id, None)
     call.tx.resource_servers.delete(resource_server.id)
     return None
 
@@ -183,6 +221,8 @@ def rendered(server: Server, resource_server: ResourceServer) -> dict[str, objec
     document = {**resource_server.document, "identifier": identifier_of(server, resource_server)}
     if resource_server.signing_alg in HMAC_ALGORITHMS:
         document["signing_secret"] = resource_server.signing_secret
+    if "token_encryption" in document:
+        document["token_encryption"] = token_encryption.rendered(document["token_encryption"])
     return {"id": resource_server.id, **in_wire_order(document)}
 
 
@@ -237,6 +277,25 @@ def _check(document: Mapping[str, Any], *, sent: Mapping[str, Any] | None = None
         raise invalid_body("Value is greater than token_lifetime", "token_lifetime_for_web")
 
 
+def _prepare_inner(before: Mapping[str, Any], sent: dict[str, Any]) -> None:
+    """Completes the members that hold objects of their own, in ``sent``."""
+    if "subject_type_authorization" in sent:
+        # One sent alone must not turn the other back to its default.
+        kept = before.get("subject_type_authorization") or SUBJECT_TYPE_AUTHORIZATION
+        sent["subject_type_authorization"] = {
+            **sent["subject_type_authorization"],
+            **{name: value for name, value in kept.items() if name not in sent["subject_type_authorization"]},
+        }
+    if sent.get("token_encryption") is not None:
+        sent["token_encryption"] = token_encryption.checked(
+            sent["token_encryption"], before.get("token_encryption")
+        )
+
+
+def _prepare_keys(server: Server, body: Mapping[str, Any]) -> object:
+    return server.keys.missing_ring(body["signing_alg"]) if "signing_alg" in body else []
+
+
 def _check_signing_secret(secret: str | None) -> None:
     """Refuses here what no token could be signed with later: the text of a public key."""
     if secret is None:
@@ -252,13 +311,18 @@ def _locks_out(system: ResourceServer) -> bool:
     return system.client_policy == "deny_all" or system.unmet_demand is not None
 
 
-def _narrow_grants(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
-    for grant in tx.client_grants.find(resource_server_id=resource_server.id) if removed else ():
+def _remove_scopes(tx: Transaction, resource_server: ResourceServer, *, removed: set[str]) -> None:
+    """A permission that goes is taken from whoever was granted it, or it would be back in force later."""
+    if not removed:
+        return
+    permissions.forget(tx, resource_server.id, removed)
+    for grant in tx.client_grants.find(resource_server_id=resource_server.id):
         if grant.without(removed) is not grant:
             tx.client_grants.update(grant.id, lambda item: item.without(removed))
 
 
 _SHOWN = Record("ResourceServer", ResourceServerPatch, answers.ResourceServerMade)
+_IDENTIFIERS = texts("identifiers", "Only the APIs with these identifiers", most=MOST_IDENTIFIERS)
 
 ROUTES = (
     endpoint(
@@ -266,8 +330,8 @@ ROUTES = (
         "/resource-servers",
         list_all,
         scope="read:resource_servers",
-        query=PAGING,
-        answers=Items(_SHOWN, "resource_servers"),
+        query=(*PAGING, *FIELDS, _IDENTIFIERS),
+        answers=Items(_SHOWN.in_part(), "resource_servers"),
     ),
     endpoint(
         "POST",
@@ -277,10 +341,18 @@ ROUTES = (
         status=201,
         body=NewResourceServer,
         changes="Create a resource server",
+        prepare=_prepare_keys,
         answers=_SHOWN,
         refuses=(409,),
     ),
-    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers", answers=_SHOWN),
+    endpoint(
+        "GET",
+        "/resource-servers/{id}",
+        read,
+        scope="read:resource_servers",
+        query=FIELDS,
+        answers=_SHOWN.in_part(),
+    ),
     endpoint(
         "PATCH",
         "/resource-servers/{id}",
@@ -288,6 +360,7 @@ ROUTES = (
         scope="update:resource_servers",
         body=ResourceServerPatch,
         changes="Update a resource server",
+        prepare=_prepare_keys,
         answers=_SHOWN,
         refuses=(),
     ),

@@ -1,13 +1,15 @@
 """Request bodies and queries checked against types, refused in the words that Auth0's tools know."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from gatewright.server.errors import ApiError
+from gatewright.server.store.conditions import Condition
+from gatewright.server.store.search import SearchRefused
 
 LARGEST_PAGE = 100
 MOST_DIGITS = 10
@@ -31,8 +33,9 @@ _WORDING: tuple[tuple[str, str], ...] = (
     (r"Expected `str` of length <= (\d+)", "String is too long, maximum {0}"),
     (r"Expected `str` matching regex '(.+)'", "String does not match pattern {0}"),
     (r"Expected `array` of length <= (\d+)", "Array is too long, maximum {0}"),
-    (r"Expected `(?:int|float)` >= (-?\d+)", "Value is less than minimum {0}"),
-    (r"Expected `(?:int|float)` <= (-?\d+)", "Value is greater than maximum {0}"),
+    (r"Expected `array` of length >= (\d+)", "Array is too short, minimum {0}"),
+    (r"Expected `(?:int|float)` >=? (-?[\d.]+)", "Value is less than minimum {0}"),
+    (r"Expected `(?:int|float)` <= (-?[\d.]+)", "Value is greater than maximum {0}"),
 )
 _TYPE_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
@@ -47,6 +50,19 @@ def check_body(document: Mapping[str, object], schema: type[Body]) -> None:
         msgspec.convert(document, schema)
     except msgspec.ValidationError as error:
         raise invalid_body(*_worded(str(error))) from error
+
+
+def check_member(value: object, schema: type[msgspec.Struct], prop: str) -> None:
+    """Checks a member whose schema depends on another one.
+
+    Raises:
+        ApiError: 400 ``invalid_body``.
+    """
+    try:
+        msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        detail, inner = _worded(str(error))
+        raise invalid_body(detail, f"{prop}.{inner}" if inner else prop) from error
 
 
 def require_unique(items: Sequence[object], prop: str) -> None:
@@ -106,6 +122,32 @@ def boolean(query: Mapping[str, str], name: str) -> bool | None:
     if text not in {"true", "false"}:
         raise invalid_query("Expected type boolean but found type string", name)
     return text == "true"
+
+
+def searched(query: Mapping[str, str], language: Callable[[str], Condition | None]) -> tuple[Condition, ...]:
+    """What ``q`` of the query demands of the records.
+
+    Raises:
+        ApiError: 400 ``invalid_query_string``.
+    """
+    try:
+        wanted = language(query.get("q", ""))
+    except SearchRefused as refusal:
+        raise invalid_query(str(refusal), "q") from refusal
+    return () if wanted is None else (wanted,)
+
+
+def chosen(query: Mapping[str, str], members: dict[str, object]) -> dict[str, object]:
+    """The members that ``fields`` and ``include_fields`` of the query ask for.
+
+    Raises:
+        ApiError: 400 ``invalid_query_string``.
+    """
+    wanted = boolean(query, "include_fields") is not False
+    if not query.get("fields"):
+        return members
+    names = {name.strip() for name in query["fields"].split(",")}
+    return {name: value for name, value in members.items() if (name in names) == wanted}
 
 
 def _worded(message: str) -> tuple[str, str]:

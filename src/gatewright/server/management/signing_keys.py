@@ -1,5 +1,6 @@
 """``/api/v2/keys/signing``: the signing keys, their rotation and revocation."""
 
+from gatewright.guard import all_of
 from gatewright.server import certificates
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.events import iso_time
@@ -25,7 +26,7 @@ def read(call: Call) -> object:
 
 def rotate(call: Call) -> object:
     """Next becomes current, current becomes previous, a fresh next is announced and answered."""
-    announced = call.server.keys.rotate(call.tx)
+    announced = call.server.keys.rotate(call.tx, call.prepared)
     shown = next((key for key in announced if key.alg == FIRST_RING), announced[0])
     return {"cert": shown.certificate, "kid": shown.kid}
 
@@ -77,9 +78,10 @@ ROUTES = (
         "/keys/signing/rotate",
         rotate,
         scope=("create:signing_keys", "update:signing_keys"),
-        needs_all=True,
+        rule=all_of("create:signing_keys", "update:signing_keys"),
         status=201,
         changes="Rotate the signing keys",
+        prepare=lambda server, _: server.keys.fresh_keys(),
         answers=_NAMED,
         operation_id="keys_signing_rotate",
     ),

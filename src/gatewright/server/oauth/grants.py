@@ -7,8 +7,9 @@ the words that its users search for.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gatewright.server.client import Client
 from gatewright.server.errors import OAuthError
-from gatewright.server.model import Client, GrantPolicy, ResourceServer
+from gatewright.server.model import GrantPolicy, ResourceServer
 from gatewright.server.oauth.request import TokenRequest
 
 _GRANT_TYPES_HELP = "https://auth0.com/docs/clients/client-grant-types"

@@ -5,6 +5,7 @@ import contextlib
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gatewright.server.client import ASSERTION_ALGORITHMS
 from gatewright.server.context import Server
 from gatewright.server.errors import StoreUnavailable
 from gatewright.server.oauth.grants import GRANT_TYPES
@@ -24,7 +25,12 @@ async def server_metadata(server: Server, _: Request) -> Response:
         "jwks_uri": f"{issuer}.well-known/jwks.json",
         "response_types_supported": [],
         "grant_types_supported": list(GRANT_TYPES),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
     }
     return json_response(document, headers={**OPEN, **CACHING})
 

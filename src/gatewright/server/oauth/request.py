@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.requests import Request
 
 from gatewright.server.errors import BodyRefused, OAuthError
+from gatewright.server.oauth.assertions import ASSERTION_TYPE, Assertion, AssertionRefused
 from gatewright.server.requests import parse_object, read_body, require_media_type
 
 LARGEST_BODY = 64 * 1024
@@ -38,6 +39,7 @@ class TokenRequest:
 
     ``secrets`` are the readings of the one secret presented: clients differ in whether they escape it
     before Basic's base64, as RFC 6749 section 2.3.1 wants. ``scope`` is ``None`` when all is wanted.
+    ``client_id`` is who the request says it is from, proven by nothing yet.
     """
 
     grant_type: str
@@ -47,6 +49,7 @@ class TokenRequest:
     organization: str | None
     uses_basic: bool
     secrets: tuple[str, ...] = field(repr=False)
+    assertion: Assertion | None = field(default=None, repr=False)
 
     @classmethod
     async def parse(cls, http: Request) -> "TokenRequest":
@@ -54,16 +57,16 @@ class TokenRequest:
 
         Raises:
             OAuthError: ``invalid_request`` for what cannot be read, is there twice, or is missing; 401 for
-                Basic credentials that are none, and for client assertions (RFC 7523).
+                Basic credentials and client assertions that are none.
         """
         basic = _basic_credentials(http)
         parameters = await _parameters(http)
         grant_type = parameters.get("grant_type")
         if not grant_type:
             raise _missing("grant_type")
-        if parameters.get("client_assertion") or parameters.get("client_assertion_type"):
-            # Nobody's is registered yet; beside a good secret, an unchecked assertion is no less wrong.
-            raise OAuthError(401, "invalid_client", "Client authentication failed")
+        assertion = _assertion(parameters, uses_basic=basic is not None)
+        if assertion is not None and not parameters.get("client_id"):
+            parameters = {**parameters, "client_id": assertion.subject}
         client_id, presented = _one_identity(basic, parameters)
         scope = parameters.get("scope")
         return cls(
@@ -74,7 +77,26 @@ class TokenRequest:
             organization=parameters.get("organization") or None,
             uses_basic=basic is not None,
             secrets=presented,
+            assertion=assertion,
         )
+
+
+def assertion_refused(*, uses_basic: bool) -> OAuthError:
+    """The one answer to whatever is wrong with an assertion; the cause is for the log."""
+    headers = BASIC_CHALLENGE if uses_basic else None
+    return OAuthError(401, "invalid_client", "Client authentication failed", headers=headers)
+
+
+def _assertion(parameters: Mapping[str, str], *, uses_basic: bool) -> Assertion | None:
+    text, kind = parameters.get("client_assertion"), parameters.get("client_assertion_type")
+    if not text and not kind:
+        return None
+    if not text or kind != ASSERTION_TYPE:
+        raise assertion_refused(uses_basic=uses_basic)
+    try:
+        return Assertion.parse(text)
+    except AssertionRefused as refusal:
+        raise assertion_refused(uses_basic=uses_basic) from refusal
 
 
 def _one_identity(

@@ -1,18 +1,26 @@
 """``POST /oauth/token``: one function, read top to bottom; every step is one call."""
 
+from collections.abc import Awaitable, Mapping
+from http import HTTPStatus
+from typing import TypeVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewright.jose import JWK, jwt
+from gatewright.server.client import Client
 from gatewright.server.context import Server
 from gatewright.server.errors import NO_STORE, OAuthError, StoreUnavailable
 from gatewright.server.events import log_event
-from gatewright.server.model import HMAC_ALGORITHMS, Client, EventType, GrantPolicy
+from gatewright.server.model import HMAC_ALGORITHMS, EventType
 from gatewright.server.oauth.claims import DIALECTS, access_token_claims
 from gatewright.server.oauth.clients import authenticate
 from gatewright.server.oauth.grants import Authorization, authorize
+from gatewright.server.oauth.quotas import require_pace, require_quota
 from gatewright.server.oauth.request import TokenRequest
 from gatewright.server.requests import caller, json_response, note
+
+R = TypeVar("R")
 
 # A request may be as long as its sender likes; its log event and log line may not.
 LONGEST_LOGGED = 1000
@@ -26,22 +34,25 @@ async def issue_token(server: Server, http: Request) -> Response:
         OAuthError: every refusal, with its own answer.
     """
     request = await TokenRequest.parse(http)
-    policy = await _grant_policy(server, request)
+    policy = await _answered(server.store.grant_policy(request.client_id, request.audience or ""))
     try:
-        client = authenticate(request, policy.client)
+        client = await _answered(authenticate(server, request, policy))
+        pace = await require_pace(server, client)
         authorization = authorize(request, client, policy)
+        quota = await require_quota(server, http, authorization)
     except OAuthError as refusal:
-        _record_refusal(server, http, request, policy.client, refusal)
+        if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:  # which says nothing about the client
+            _record_refusal(server, http, request, policy.client, refusal)
         raise
     claims = access_token_claims(authorization, issuer=server.settings.issuer, now=int(server.now()))
     token = _sign(server, authorization, claims)
     _record_token(server, http, authorization)
-    return _token_response(token, authorization)
+    return _token_response(token, authorization, {**pace, **quota})
 
 
-async def _grant_policy(server: Server, request: TokenRequest) -> GrantPolicy:
+async def _answered(asked: Awaitable[R]) -> R:
     try:
-        return await server.store.grant_policy(request.client_id, request.audience or "")
+        return await asked
     except StoreUnavailable as error:
         raise OAuthError(
             503, "temporarily_unavailable", "Try again in a few seconds", headers={"Retry-After": "5"}
@@ -57,12 +68,12 @@ def _sign(server: Server, authorization: Authorization, claims: dict[str, object
     return jwt.sign(claims, secret, typ=typ)
 
 
-def _token_response(token: str, authorization: Authorization) -> Response:
+def _token_response(token: str, authorization: Authorization, limits: Mapping[str, str]) -> Response:
     body: dict[str, object] = {"access_token": token}
     if authorization.scopes:
         body["scope"] = " ".join(authorization.scopes)
     body |= {"expires_in": authorization.lifetime, "token_type": "Bearer"}
-    return json_response(body, headers=NO_STORE)
+    return json_response(body, headers={**NO_STORE, **limits})
 
 
 def _record_token(server: Server, http: Request, authorization: Authorization) -> None:
@@ -85,13 +96,15 @@ def _record_token(server: Server, http: Request, authorization: Authorization) -
 def _record_refusal(
     server: Server, http: Request, request: TokenRequest, client: Client | None, refusal: OAuthError
 ) -> None:
-    note(http, client_id=request.client_id[:64], refused=refusal.description[:LONGEST_LOGGED])
+    cause = f": {refusal.__cause__}" if refusal.__cause__ is not None else ""
+    description = f"{refusal.description}{cause}"[:LONGEST_LOGGED]
+    note(http, client_id=request.client_id[:64], refused=description)
     event = log_event(
         EventType.CLIENT_CREDENTIALS_REFUSED,
         date=server.now(),
         source=server.source,
         caller=caller(http),
-        description=refusal.description[:LONGEST_LOGGED],
+        description=description,
         client_id=client.client_id if client else None,
         client_name=client.name if client else None,
         audience=(request.audience or "")[:LONGEST_LOGGED],

@@ -6,7 +6,8 @@ what is merely kept. The hot path reads ``GrantPolicies``, a memory kept right b
 """
 
 from gatewright.server.store.database import database_exists
+from gatewright.server.store.paging import Page, Rows
 from gatewright.server.store.store import Store
-from gatewright.server.store.transaction import Page, Rows, Transaction
+from gatewright.server.store.transaction import Transaction
 
 __all__ = ["Page", "Rows", "Store", "Transaction", "database_exists"]

@@ -7,6 +7,7 @@ here, and a refusal is never given from memory. An entry goes when a record it w
 import threading
 from collections import OrderedDict, defaultdict
 
+from gatewright.server.client import Client, ClientCredential
 from gatewright.server.model import GrantPolicy, ResourceServer
 from gatewright.server.store.transaction import Batch, Transaction
 
@@ -76,6 +77,7 @@ def _names(policy: GrantPolicy) -> tuple[tuple[str, str], ...] | None:
         ("client", policy.client.client_id),
         ("resource_server", policy.resource_server.id),
         ("client_grant", policy.client_grant.id),
+        *(("client_credential", credential.id) for credential in policy.credentials),
     )
 
 
@@ -83,12 +85,20 @@ def read_policy(tx: Transaction, client_id: str, audience: str, *, system_identi
     """The answer as the database has it now; what does not exist is ``None``."""
     client = tx.clients.first(client_id=client_id)
     resource_server = find_resource_server(tx, audience, system_identifier=system_identifier)
-    if client is None or resource_server is None:
-        return GrantPolicy(client, resource_server)
+    if client is None:
+        return GrantPolicy(None, resource_server)
+    credentials = _assertion_keys(tx, client)
+    if resource_server is None:
+        return GrantPolicy(client, None, credentials=credentials)
     grant = tx.client_grants.first(
         client_id=client_id, resource_server_id=resource_server.id, subject_type="client"
     )
-    return GrantPolicy(client, resource_server, grant)
+    return GrantPolicy(client, resource_server, grant, credentials)
+
+
+def _assertion_keys(tx: Transaction, client: Client) -> tuple[ClientCredential, ...]:
+    ids = client.assertion_key_ids
+    return tuple(tx.client_credentials.find(client_id=client.client_id, id=ids)) if ids else ()
 
 
 def find_resource_server(tx: Transaction, audience: str, *, system_identifier: str) -> ResourceServer | None:

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Row, Table
 
-from gatewright.server.model import Client, ClientGrant, ResourceServer, SigningKey
+from gatewright.server.client import Client, ClientCredential
+from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import tables
 
@@ -96,6 +97,14 @@ def _unpack_client_grant(row: Row[Any], _: Sealer) -> ClientGrant:
     )
 
 
+def _pack_client_credential(record: ClientCredential, _: Sealer) -> Values:
+    return {"id": record.id, "client_id": record.client_id, "document": encode(record.document)}
+
+
+def _unpack_client_credential(row: Row[Any], _: Sealer) -> ClientCredential:
+    return ClientCredential.of(row.id, row.client_id, decode(row.document))
+
+
 def _pack_signing_key(record: SigningKey, sealer: Sealer) -> Values:
     place = f"signing_keys|sealed_private_jwk|{record.kid}"
     return {
@@ -135,4 +144,11 @@ RESOURCE_SERVERS = Kind(
 )
 CLIENTS = Kind("client", tables.clients, "client_id", _pack_client, _unpack_client)
 CLIENT_GRANTS = Kind("client_grant", tables.client_grants, "id", _pack_client_grant, _unpack_client_grant)
+CLIENT_CREDENTIALS = Kind(
+    "client_credential",
+    tables.client_credentials,
+    "id",
+    _pack_client_credential,
+    _unpack_client_credential,
+)
 SIGNING_KEYS = Kind("signing_key", tables.signing_keys, "kid", _pack_signing_key, _unpack_signing_key)

@@ -1,20 +1,24 @@
 """What one operation sees of the database: collections of records, all or nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gatewright.server.errors import AlreadyExists, NotFound
-from gatewright.server.model import Document, EventType, LogEvent
+from gatewright.server.model import Document
 from gatewright.server.sealing import Sealer
-from gatewright.server.store import records
+from gatewright.server.store import records, tenant_records
+from gatewright.server.store.assertions import SpentAssertions
+from gatewright.server.store.conditions import Condition
+from gatewright.server.store.log_events import LogEvents
+from gatewright.server.store.paging import Page, Rows
+from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
-from gatewright.server.store.tables import changes, log_events, options, revisions
+from gatewright.server.store.tables import changes, options, revisions
 
 T = TypeVar("T")
 
@@ -39,24 +43,6 @@ class Batch:
     changes: tuple[Change, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which rows are wanted: from row ``start``, or those after position ``after``; at most ``limit``."""
-
-    start: int = 0
-    limit: int = 50
-    after: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows(Generic[T]):
-    """One page of records; ``total`` counts all that match, ``next`` is the position to go on from."""
-
-    items: list[T]
-    total: int
-    next: int | None = None
-
-
 class Transaction:
     """The collections of one transaction. Whoever changes a record leaves a row in the change feed."""
 
@@ -66,8 +52,14 @@ class Transaction:
         self.resource_servers = Collection(connection, sealer, records.RESOURCE_SERVERS, self._changed)
         self.clients = Collection(connection, sealer, records.CLIENTS, self._changed)
         self.client_grants = Collection(connection, sealer, records.CLIENT_GRANTS, self._changed)
+        self.client_credentials = Collection(connection, sealer, records.CLIENT_CREDENTIALS, self._changed)
         self.signing_keys = Collection(connection, sealer, records.SIGNING_KEYS, self._changed)
+        self.roles = Collection(connection, sealer, tenant_records.ROLES, self._changed)
+        self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
+        self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
+        self.spent_assertions = SpentAssertions(connection)
         self.events = LogEvents(connection)
+        self.quotas = QuotaWindows(connection)
 
     def option(self, name: str) -> Document | None:
         """What is kept of the tenant under this name."""
@@ -137,9 +129,9 @@ class Collection(Generic[T]):
             raise NotFound(f"{self.kind.name} not found")
         return self.kind.unpack(row, self.sealer)
 
-    def find(self, **equals: object) -> list[T]:
+    def find(self, *conditions: Condition, **equals: object) -> list[T]:
         """All records whose columns equal these values (a tuple: one of them), in order of creation."""
-        query = self._where(**equals).order_by(self.kind.table.c.position)
+        query = self._where(*conditions, **equals).order_by(self.kind.table.c.position)
         return [self.kind.unpack(row, self.sealer) for row in self.connection.execute(query)]
 
     def first(self, **equals: object) -> T | None:
@@ -148,11 +140,12 @@ class Collection(Generic[T]):
         row = self.connection.execute(query).one_or_none()
         return None if row is None else self.kind.unpack(row, self.sealer)
 
-    def page(self, page: Page, **equals: object) -> Rows[T]:
+    def page(self, page: Page, *conditions: Condition, **equals: object) -> Rows[T]:
         """One page of what ``find`` would answer; past the end it is empty."""
         position = self.kind.table.c.position
-        count = select(func.count()).select_from(self.kind.table).where(*self._conditions(equals))
-        query = self._where(**equals).order_by(position).limit(page.limit + 1)
+        matching = (*conditions, *self._conditions(equals))
+        count = select(func.count()).select_from(self.kind.table).where(*matching)
+        query = self._where(*conditions, **equals).order_by(position).limit(page.limit + 1)
         query = query.offset(page.start) if page.after is None else query.where(position > page.after)
         rows = self.connection.execute(query).all()
         shown = rows[: page.limit]
@@ -203,8 +196,8 @@ class Collection(Generic[T]):
         for key in self.connection.execute(removal).scalars():
             self.changed.append((self.kind.name, key))
 
-    def _where(self, **equals: object) -> Select[Any]:
-        return select(self.kind.table).where(*self._conditions(equals))
+    def _where(self, *conditions: Condition, **equals: object) -> Select[Any]:
+        return select(self.kind.table).where(*conditions, *self._conditions(equals))
 
     def _conditions(self, equals: dict[str, object]) -> list[ColumnElement[bool]]:
         columns = self.kind.table.c
@@ -215,65 +208,3 @@ class Collection(Generic[T]):
 
     def _note(self, values: dict[str, object]) -> None:
         self.changed.append((self.kind.name, str(values[self.kind.key])))
-
-
-@dataclass(frozen=True, slots=True)
-class LogEvents:
-    """The audit log; its rows are never changed."""
-
-    connection: Connection
-
-    def append(self, batch: Iterable[LogEvent]) -> None:
-        """Adds events; one whose ``log_id`` is there already is the same event, delivered twice."""
-        rows = [
-            {
-                "log_id": event.log_id,
-                "date": event.date,
-                "type": event.type.value,
-                "client_id": event.client_id,
-                "document": encode(event.document),
-            }
-            for event in batch
-        ]
-        if not rows:
-            return
-        self.connection.execute(sqlite_insert(log_events).on_conflict_do_nothing(), rows)
-
-    def get(self, log_id: str) -> LogEvent:
-        """One event.
-
-        Raises:
-            NotFound: when there is none.
-        """
-        row = self.connection.execute(select(log_events).where(log_events.c.log_id == log_id)).one_or_none()
-        if row is None:
-            raise NotFound("log event not found")
-        return _event(row)
-
-    def page(self, page: Page, *, newest_first: bool = True, **equals: object) -> Rows[LogEvent]:
-        """One page, by time."""
-        conditions = [log_events.c[name] == value for name, value in equals.items()]
-        order = log_events.c.log_id.desc() if newest_first else log_events.c.log_id
-        query = select(log_events).where(*conditions).order_by(order).offset(page.start).limit(page.limit)
-        count = select(func.count()).select_from(log_events).where(*conditions)
-        return Rows(
-            [_event(row) for row in self.connection.execute(query)],
-            self.connection.execute(count).scalar_one(),
-        )
-
-    def after(self, log_id: str, limit: int) -> Sequence[LogEvent]:
-        """The events that follow ``log_id``, oldest first."""
-        query = (
-            select(log_events).where(log_events.c.log_id > log_id).order_by(log_events.c.log_id).limit(limit)
-        )
-        return [_event(row) for row in self.connection.execute(query)]
-
-
-def _event(row: Row[Any]) -> LogEvent:
-    return LogEvent(
-        log_id=row.log_id,
-        date=row.date,
-        type=EventType(row.type),
-        client_id=row.client_id,
-        document=decode(row.document),
-    )

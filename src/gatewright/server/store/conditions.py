@@ -1,0 +1,41 @@
+"""Conditions that no equality of columns says, for ``Collection``; the doors hand them on unread.
+
+Members of documents are read by SQLite's JSON functions, and every value is a bound parameter.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from gatewright.server.store import tables
+
+Condition: TypeAlias = ColumnElement[bool]
+
+
+def role_name_contains(text: str) -> Condition:
+    """Roles whose name contains the text, whatever its case."""
+    return tables.roles.c.name.icontains(text, autoescape=True)
+
+
+def user_has_role(role_id: str) -> Condition:
+    """Users who were given this role."""
+    roles = func.json_each(tables.users.c.document, "$.roles").table_valued("value")
+    return select(roles.c.value).where(roles.c.value == role_id).exists()
+
+
+def role_permits(resource_server_id: str) -> Condition:
+    """Roles with a permission of this API."""
+    return tables.roles.c.document.contains(resource_server_id)
+
+
+def user_is_permitted(resource_server_id: str) -> Condition:
+    """Users with a permission of their own of this API."""
+    return tables.users.c.document.contains(resource_server_id)
+
+
+def resource_server_is_one_of(identifiers: Sequence[str], *, with_system: bool) -> Condition:
+    """APIs by identifier; the system API's is not in its row."""
+    columns = tables.resource_servers.c
+    named = columns.identifier.in_(identifiers)
+    return or_(named, columns.is_system) if with_system else named

@@ -1,0 +1,145 @@
+"""The audit log in the database: added to, searched, followed and counted."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Row, cast, func, select
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gatewright.server.errors import NotFound
+from gatewright.server.model import EventType, LogEvent
+from gatewright.server.store.conditions import Condition
+from gatewright.server.store.paging import Page, Rows
+from gatewright.server.store.records import decode, encode
+from gatewright.server.store.search import Field, search
+from gatewright.server.store.tables import log_events
+
+MOST_FOUND = 1000
+"""A search answers no more than these, as Auth0's does; who wants all follows by checkpoint."""
+
+SECONDS_A_DAY = 86400
+
+
+def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of whatever type
+    return func.json_extract(log_events.c.document, f"$.{name}")
+
+
+_TEXTS = ("client_name", "description", "user_agent", "scope")
+_KEYWORDS = (
+    *("audience", "connection", "environment_name", "hostname", "ip", "tenant_name", "user_id", "user_name"),
+)
+_FIELDS = {
+    "type": Field(log_events.c.type),
+    "client_id": Field(log_events.c.client_id),
+    "log_id": Field(log_events.c.log_id),
+    "_id": Field(log_events.c.log_id),
+    "date": Field(log_events.c.date, "date"),
+    **{name: Field(_member(name), "text") for name in _TEXTS},
+    **{name: Field(_member(name)) for name in _KEYWORDS},
+}
+
+
+def log_search(query: str) -> Condition | None:
+    """What a ``q`` says of log events.
+
+    Raises:
+        SearchRefused: when it is not understood.
+    """
+    return search(query, _FIELDS, words_in=("client_name", "description"))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What happened on one day: how often, and when first and last, in seconds since 1970."""
+
+    starts_at: float
+    count: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvents:
+    """The audit log; its rows are never changed."""
+
+    connection: Connection
+
+    def append(self, batch: Iterable[LogEvent]) -> None:
+        """Adds events; one whose ``log_id`` is there already is the same event, delivered twice."""
+        rows = [
+            {
+                "log_id": event.log_id,
+                "date": event.date,
+                "type": event.type.value,
+                "client_id": event.client_id,
+                "document": encode(event.document),
+            }
+            for event in batch
+        ]
+        if not rows:
+            return
+        self.connection.execute(sqlite_insert(log_events).on_conflict_do_nothing(), rows)
+
+    def get(self, log_id: str) -> LogEvent:
+        """One event.
+
+        Raises:
+            NotFound: when there is none.
+        """
+        row = self.connection.execute(select(log_events).where(log_events.c.log_id == log_id)).one_or_none()
+        if row is None:
+            raise NotFound("log event not found")
+        return _event(row)
+
+    def page(self, page: Page, *conditions: Condition, newest_first: bool = True) -> Rows[LogEvent]:
+        """One page, by time; nothing beyond the first thousand."""
+        order = log_events.c.log_id.desc() if newest_first else log_events.c.log_id
+        limit = max(0, min(page.limit, MOST_FOUND - page.start))
+        query = select(log_events).where(*conditions).order_by(order).offset(page.start).limit(limit)
+        found = select(log_events.c.log_id).where(*conditions).limit(MOST_FOUND).subquery()
+        count = select(func.count()).select_from(found)
+        return Rows(
+            [_event(row) for row in self.connection.execute(query)],
+            self.connection.execute(count).scalar_one(),
+        )
+
+    def after(self, log_id: str, limit: int, *, before: float | None = None) -> Sequence[LogEvent]:
+        """The events that follow ``log_id``, oldest first, as far as they happened before that time."""
+        query = select(log_events).where(log_events.c.log_id > log_id)
+        if before is not None:
+            query = query.where(log_events.c.date < before)
+        return [
+            _event(row) for row in self.connection.execute(query.order_by(log_events.c.log_id).limit(limit))
+        ]
+
+    def by_day(self, type_: EventType, *, since: float, until: float) -> list[Day]:
+        """How many events of a type each day (UTC) had; days without any are not there."""
+        day = cast(log_events.c.date / SECONDS_A_DAY, Integer)
+        query = (
+            select(day, func.count(), func.min(log_events.c.date), func.max(log_events.c.date))
+            .where(log_events.c.type == type_.value, log_events.c.date >= since, log_events.c.date < until)
+            .group_by(day)
+            .order_by(day)
+        )
+        return [
+            Day(number * SECONDS_A_DAY, count, first, last)
+            for number, count, first, last in self.connection.execute(query)
+        ]
+
+    def clients_seen(self, type_: EventType, *, since: float) -> int:
+        """How many clients had an event of a type."""
+        query = select(func.count(log_events.c.client_id.distinct())).where(
+            log_events.c.type == type_.value, log_events.c.date >= since
+        )
+        return int(self.connection.execute(query).scalar_one())
+
+
+def _event(row: Row[Any]) -> LogEvent:
+    return LogEvent(
+        log_id=row.log_id,
+        date=row.date,
+        type=EventType(row.type),
+        client_id=row.client_id,
+        document=decode(row.document),
+    )
