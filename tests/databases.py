@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gatewright.server.client import Client
+from gatewright.server.client import Client, ClientCredential
 from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from gatewright.server.model import GrantPolicy
     from gatewright.server.store import Transaction
 
-Record = Client | ClientGrant | ResourceServer | SigningKey
+Record = Client | ClientCredential | ClientGrant | ResourceServer | SigningKey
 COLLECTIONS: dict[type[Record], str] = {
     Client: "clients",
+    ClientCredential: "client_credentials",
     ClientGrant: "client_grants",
     ResourceServer: "resource_servers",
     SigningKey: "signing_keys",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gatewright.server.client import Client
+import hashlib
+
+from gatewright.server.client import Client, ClientCredential, ClientSecret
 from gatewright.server.events import Caller, Source, log_event
 from gatewright.server.model import (
     ClientGrant,
@@ -13,6 +15,7 @@ from gatewright.server.model import (
     SigningKey,
     new_client_grant_id,
     new_client_id,
+    new_credential_id,
     new_kid,
     new_resource_server_id,
     new_secret,
@@ -57,7 +60,12 @@ def api(
 def application(name: str = "Blog", *, secret: str | None = None) -> Client:
     """An application that was never stored, with a secret of its own."""
     document = {"name": name, "grant_types": ["client_credentials"], "is_first_party": True}
-    return Client(new_client_id(), document, (secret or new_secret(),))
+    return Client(new_client_id(), document, (client_secret(secret or new_secret()),))
+
+
+def client_secret(value: str) -> ClientSecret:
+    """A secret of a client; equal texts make equal secrets."""
+    return ClientSecret(f"sec_{hashlib.sha256(value.encode()).hexdigest()[:8]}", value, NOW)
 
 
 def grant(client: Client, resource_server: ResourceServer, *scopes: str) -> ClientGrant:
@@ -83,3 +91,9 @@ def event(
     return log_event(
         type_, date=date, source=source, caller=caller, description="It happened", client_id=client_id
     )
+
+
+def credential(client: Client, *, name: str = "key") -> ClientCredential:
+    """A credential that was never stored; its certificate is nobody's."""
+    document = {"credential_type": "x509_cert", "name": name, "thumbprint_sha256": "none", "created_at": NOW}
+    return ClientCredential.of(new_credential_id(), client.client_id, document)

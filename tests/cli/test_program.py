@@ -30,6 +30,7 @@ COMMANDS = [
     *(("apis", verb) for verb in ("create", "list", "show", "update", "delete")),
     *(("apis", "scopes", verb) for verb in ("list", "add", "remove")),
     *(("apps", verb) for verb in ("create", "list", "show", "delete", "rotate-secret")),
+    *(("apps", "secrets", verb) for verb in ("list", "add", "remove")),
     *(("grants", verb) for verb in ("set", "add", "list", "remove")),
     *(("keys", verb) for verb in ("list", "rotate", "revoke")),
     *(("logs", verb) for verb in ("list", "tail")),

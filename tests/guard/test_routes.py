@@ -289,3 +289,9 @@ def test_own_operations_stay_in_a_merged_document_but_for_their_security() -> No
     assert set(document["paths"]["/all"]) == {"put", "post"}
     assert document["paths"]["/all"]["put"]["security"] == [{"oauth2": ["read:blog"]}]
     assert set(document["components"]["schemas"]) == {"Blog", "Refusal"}
+
+
+@pytest.mark.parametrize("pattern", ["HEAD /health", "WEBSOCKET /chat", "!HEAD /health"])
+def test_public_patterns_for_what_get_stands_for_are_refused_as_they_would_open_nothing(pattern: str) -> None:
+    with pytest.raises(ValueError, match="GET stands for it too"):
+        PublicPaths([pattern])

@@ -24,7 +24,7 @@ from gatewright.server.sealing import generate_master_key
 from gatewright.server.settings import Secret, Settings
 from gatewright.server.system_api import SCOPES
 from tests.databases import insert, policy_of
-from tests.records import application
+from tests.records import application, client_secret
 from tests.running import environment
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_a_first_start_makes_credentials_that_may_do_everything(folder: Path, se
     assert set(members) == {"issuer", "client_id", "client_secret"}
     assert members["issuer"] == "http://localhost:8844/"
     assert policy.client is not None
-    assert policy.client.secrets == (members["client_secret"],)
+    assert [secret.value for secret in policy.client.secrets] == [members["client_secret"]]
     assert re.fullmatch(r"[A-Za-z0-9_-]{64}", members["client_secret"])
     assert policy.client_grant is not None
     assert policy.client_grant.scope == SCOPES
@@ -188,7 +188,9 @@ def test_a_rotated_secret_of_the_command_line_reaches_its_file(folder: Path, use
     client_id = credentials(folder)["client_id"]
     with started(used) as server:
         server.store.write(
-            lambda tx: tx.clients.update(client_id, lambda client: replace(client, secrets=("changed",)))
+            lambda tx: tx.clients.update(
+                client_id, lambda client: replace(client, secrets=(client_secret("changed"),))
+            )
         )
     start(used)
     assert credentials(folder) == {

@@ -161,6 +161,23 @@ def test_while_the_database_is_away_nothing_is_lost_and_the_order_is_kept(
     log.close()
 
 
+@pytest.mark.usefixtures("_patient")
+def test_while_the_database_is_away_the_latest_use_of_a_secret_is_kept(
+    blocker: sqlite3.Connection, database: Database
+) -> None:
+    store = database.opened[0]
+    log = EventLog(store)
+    log.note_use("one", "a", NOW)
+    log.note_use("one", "b", NOW)
+    with pytest.raises(StoreUnavailable):
+        log.flush()
+    log.note_use("one", "b", NOW + 1)
+    blocker.execute("ROLLBACK")
+    log.flush()
+    assert store.read(lambda tx: tx.secret_uses.of("one")) == {"a": NOW, "b": NOW + 1}
+    log.close()
+
+
 def test_the_log_goes_on_by_itself_when_the_database_is_back(
     blocker: sqlite3.Connection, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

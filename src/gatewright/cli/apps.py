@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from gatewright.cli import secrets
 from gatewright.cli.failures import misuse
 from gatewright.cli.lookup import READS_APPS, READS_GRANTS, find_app
 from gatewright.cli.management import Record, connect
@@ -35,6 +36,7 @@ AppType: TypeAlias = Literal["m2m", "regular", "native", "spa"]
 AppArgument: TypeAlias = Annotated[str, Parameter(help="Client id, or a name only one application has.")]
 
 app = noun("apps", purpose="Applications: who may ask for tokens.")
+app.command(secrets.app)
 
 
 @app.command(

@@ -96,10 +96,7 @@ class PatternRules:
 
     def __init__(self, rules: Mapping[str, Rule | str] | None) -> None:
         self.stated = [(text, combine(rule)) for text, rule in (rules or {}).items()]
-        self._parsed = [(Pattern.parse(text), rule) for text, rule in self.stated]
-        for pattern, _ in self._parsed:
-            if pattern.method in _GETS:
-                raise ValueError(f"no rule can be for {pattern.method} alone: GET stands for it too")
+        self._parsed = [(_told_by_get(Pattern.parse(text)), rule) for text, rule in self.stated]
 
     def __call__(self, method: str, path: str) -> tuple[Rule | None, dict[str, str]]:
         """The rule for a request, None where any valid token will do, and the path's parameters."""
@@ -114,7 +111,8 @@ class PublicPaths:
     `patterns` are as they were given, `opened` those without a `!`, `pages` those that came as `more`.
 
     Raises:
-        TypeError, ValueError: as `Pattern.parse`; one string in place of several.
+        TypeError, ValueError: as `Pattern.parse`; one string in place of several; the pattern names a
+            method for which GET stands: it would open nothing.
     """
 
     def __init__(self, patterns: Iterable[str], more: Iterable[str] = ()) -> None:
@@ -125,13 +123,20 @@ class PublicPaths:
         self._open, self._closed = list[Pattern](), list[Pattern]()
         for text in (*self.patterns, *self.pages):
             is_closed = text[:1] == "!"
-            (self._closed if is_closed else self._open).append(Pattern.parse(text[is_closed:]))
+            pattern = _told_by_get(Pattern.parse(text[is_closed:]))
+            (self._closed if is_closed else self._open).append(pattern)
 
     def __call__(self, method: str, path: str) -> bool:
         """Whether this request needs no token."""
         if not any(pattern.fits(method, path) for pattern in self._open):
             return False
         return not any(pattern.may_fit(method, path) for pattern in self._closed)
+
+
+def _told_by_get(pattern: Pattern) -> Pattern:
+    if pattern.method in _GETS:
+        raise ValueError(f"no pattern can be for {pattern.method} alone: GET stands for it too")
+    return pattern
 
 
 def _is_method(words: list[str]) -> bool:

@@ -56,7 +56,7 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
     try:
         # Opened before anything is written: a wrong master key shows here.
         keys = SigningKeys(store, host=host, now=now)
-        make_first_records(store, settings, keys)
+        make_first_records(store, settings, keys, now=now())
     except StoreUnavailable as error:
         store.close()
         raise StartupError(f"The server cannot start: {error}.") from error

@@ -20,8 +20,8 @@ from gatewright.server.model import (
     client_document,
     new_client_grant_id,
     new_client_id,
+    new_client_secret,
     new_resource_server_id,
-    new_secret,
 )
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.settings import LOCAL, Settings
@@ -69,7 +69,7 @@ def prepare_tls(settings: Settings, *, now: float) -> tuple[Path, Path] | None:
     return given
 
 
-def make_first_records(store: Store, settings: Settings, keys: SigningKeys) -> None:
+def make_first_records(store: Store, settings: Settings, keys: SigningKeys, *, now: float) -> None:
     """Makes what a new tenant starts with, then writes the command line's credentials."""
     # Made before the transaction, because generating takes longer than others should wait.
     has_ring = store.read(lambda tx: tx.signing_keys.first(alg=FIRST_RING)) is not None
@@ -83,7 +83,7 @@ def make_first_records(store: Store, settings: Settings, keys: SigningKeys) -> N
             system = system_resource_server(new_resource_server_id())
             tx.resource_servers.insert(system)
             keys.prepare_for(tx, system)
-        return _cli_client(tx) or _make_cli_client(tx)
+        return _cli_client(tx) or _make_cli_client(tx, now)
 
     client = store.read(_cli_client) if has_ring else None
     _write_credentials(settings, client or store.write(ensure))
@@ -94,7 +94,7 @@ def _cli_client(tx: Transaction) -> Client | None:
     return None if known is None else tx.clients.first(client_id=known["client_id"])
 
 
-def _make_cli_client(tx: Transaction) -> Client:
+def _make_cli_client(tx: Transaction, now: float) -> Client:
     sent = {
         "name": CLI_CLIENT_NAME,
         "app_type": "non_interactive",
@@ -102,7 +102,8 @@ def _make_cli_client(tx: Transaction) -> Client:
         "token_endpoint_auth_method": "client_secret_post",
         "oidc_conformant": True,
     }
-    client = Client(client_id=new_client_id(), document=client_document(sent), secrets=(new_secret(),))
+    secret = new_client_secret(now)
+    client = Client(client_id=new_client_id(), document=client_document(sent), secrets=(secret,))
     system = tx.resource_servers.find(is_system=True)[0]
     document = {"scope": list(system.scopes), "subject_type": "client"}
     tx.clients.insert(client)
@@ -112,7 +113,11 @@ def _make_cli_client(tx: Transaction) -> Client:
 
 
 def _write_credentials(settings: Settings, client: Client) -> None:
-    members = {"issuer": settings.issuer, "client_id": client.client_id, "client_secret": client.secrets[0]}
+    members = {
+        "issuer": settings.issuer,
+        "client_id": client.client_id,
+        "client_secret": client.secrets[0].value,
+    }
     if settings.tls == LOCAL:
         members["ca_file"] = str(local_tls.local_tls(settings.data).authority)
     text = json.dumps(members, indent=2) + "\n"

@@ -13,12 +13,21 @@ ASSERTION_ALGORITHMS: Final = ("RS256", "RS384", "PS256")
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """One secret of a client, made at ``created_at`` (seconds since 1970), where that is known."""
+
+    id: str
+    value: str = field(repr=False)
+    created_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """An application; ``secrets`` are all that are valid now, the first one is shown."""
+    """An application; ``secrets`` are all that are valid now, the newest first: that one is shown."""
 
     client_id: str
     document: Document
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[ClientSecret, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -31,11 +40,16 @@ class Client:
         return tuple(cast("list[str]", self.document.get("grant_types") or []))
 
     @property
+    def has_authentication_methods(self) -> bool:
+        """Whether keys or certificates authenticate it, and so no secret."""
+        return self.document.get("client_authentication_methods") is not None
+
+    @property
     def uses_secret(self) -> bool:
         """Whether a client secret authenticates it (else it is public, or has keys or certificates)."""
-        if self.document.get("client_authentication_methods") is not None:
-            return False
-        return self.document.get("token_endpoint_auth_method") != "none"
+        return (
+            not self.has_authentication_methods and self.document.get("token_endpoint_auth_method") != "none"
+        )
 
     def without_credential(self, id_: str) -> "Client":
         """This client after a credential was removed; a method stays, even when none is left for it."""

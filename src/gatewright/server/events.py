@@ -2,7 +2,8 @@
 
 A change and its event are one transaction (``Transaction.events``). Token events are too many for
 that: they are gathered here and written in batches off the request path, so that a killed process
-loses at most the last tenth of a second of them, and a graceful stop none.
+loses at most the last tenth of a second of them, and a graceful stop none. When a client secret was
+last used goes the same way.
 """
 
 import itertools
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gatewright.server.model import EventType, LogEvent
-from gatewright.server.store import Store
+from gatewright.server.store import Store, Transaction
 
 BATCH_EVERY = 0.05  # seconds; with the write itself under the promised 100 ms
 MOST_BUFFERED = 100_000
@@ -100,6 +101,8 @@ class EventLog:
         self.dropped = 0
         self._store = store
         self._buffer: deque[LogEvent] = deque()
+        self._uses: dict[tuple[str, str], float] = {}
+        self._noting = threading.Lock()
         self._writing = threading.Lock()
         self._filled = threading.Event()
         self._closing = threading.Event()
@@ -116,6 +119,12 @@ class EventLog:
         self._buffer.append(event)
         self._filled.set()
 
+    def note_use(self, client_id: str, secret_id: str, at: float) -> None:
+        """Notes that a secret of a client was used; of several uses the latest is written."""
+        with self._noting:
+            self._uses[client_id, secret_id] = at
+        self._filled.set()
+
     def flush(self) -> None:
         """Returns when all that was recorded before is in the database.
 
@@ -125,12 +134,21 @@ class EventLog:
         with self._writing:
             self._filled.clear()
             batch = [self._buffer.popleft() for _ in range(len(self._buffer))]
-            if not batch:
+            with self._noting:
+                uses, self._uses = self._uses, {}
+            if not batch and not uses:
                 return
+
+            def write(tx: Transaction) -> None:
+                tx.events.append(batch)
+                tx.secret_uses.note(uses)
+
             try:
-                self._store.write(lambda tx: tx.events.append(batch))
+                self._store.write(write)
             except BaseException:
                 self._buffer.extendleft(reversed(batch))
+                with self._noting:
+                    self._uses = uses | self._uses
                 self._filled.set()
                 raise
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, cast
 
-from gatewright.server.client import Client, ClientCredential
+from gatewright.server.client import Client, ClientCredential, ClientSecret
 
 Document = Mapping[str, object]
 
@@ -220,6 +220,11 @@ class GrantPolicy:
     resource_server: ResourceServer | None = None
     client_grant: ClientGrant | None = None
     credentials: tuple[ClientCredential, ...] = ()
+
+
+def new_client_secret(now: float, value: str | None = None) -> ClientSecret:
+    """A secret of a client, made at ``now``: random, unless somebody chose its value."""
+    return ClientSecret("sec_" + _random(ID_ALPHABET, 22), new_secret() if value is None else value, now)
 
 
 def new_secret() -> str:

@@ -45,6 +45,9 @@ NEEDS = {
     "GET /clients/{id}/credentials/{credential_id}": "read:client_credentials",
     "PATCH /clients/{id}/credentials/{credential_id}": "update:client_credentials",
     "DELETE /clients/{id}/credentials/{credential_id}": "delete:client_credentials",
+    "GET /clients/{id}/secrets": "read:clients,read:client_keys",
+    "POST /clients/{id}/secrets": "create:client_keys",
+    "DELETE /clients/{id}/secrets/{secret_id}": "delete:client_keys",
     "GET /client-grants": "read:client_grants",
     "POST /client-grants": "create:client_grants",
     "GET /client-grants/{id}": "read:client_grants",
@@ -82,10 +85,12 @@ NEEDS = {
     "GET /log-streams/{id}": "read:log_streams",
     "PATCH /log-streams/{id}": "update:log_streams",
     "DELETE /log-streams/{id}": "delete:log_streams",
+    "GET /stats/daily": "read:stats",
+    "GET /stats/active-users": "read:stats",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }
-OF_ONE = dict.fromkeys(("{id}", "{kid}", "{credential_id}"), "nothing-of-this-name")
+OF_ONE = dict.fromkeys(("{id}", "{kid}", "{credential_id}", "{secret_id}"), "nothing-of-this-name")
 
 
 def name_of(row: Endpoint) -> str:

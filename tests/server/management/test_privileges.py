@@ -136,6 +136,48 @@ def test_the_client_of_the_command_line_and_its_grant_stay(
     assert grants_of(caller, caller.operator) == [grant]
 
 
+@pytest.mark.parametrize("body", [{"scope": []}, {"scope": ["read:logs"]}, {"allow_all_scopes": False}])
+def test_the_command_line_keeps_its_scopes(
+    caller: Caller, refused: Callable[..., None], body: dict[str, object]
+) -> None:
+    (grant,) = grants_of(caller, caller.operator)
+    path = f"client-grants/{grant['id']}"
+    everything = caller.update(path, allow_all_scopes=True)
+
+    text = "The client grant of the command line cannot be narrowed."
+    narrowed = caller.manage("PATCH", path, json={"allow_all_scopes": False, **body})
+    refused(narrowed, 400, text, "operation_not_supported")
+    assert grants_of(caller, caller.operator) == [everything]
+    caller.update(path, allow_all_scopes=False, scope=grant["scope"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"grant_types": []},
+        {"grant_types": ["implicit"]},
+        {"token_endpoint_auth_method": "none"},
+        {
+            "client_authentication_methods": {"private_key_jwt": {"credentials": []}},
+            "token_endpoint_auth_method": None,
+        },
+    ],
+    ids=str,
+)
+def test_the_client_of_the_command_line_stays_usable(
+    caller: Caller, refused: Callable[..., None], body: dict[str, object]
+) -> None:
+    path = f"clients/{caller.operator.client_id}"
+    before = caller.manage("GET", path).json()
+
+    answer = caller.manage("PATCH", path, json=body)
+
+    text = "The client of the command line needs its secret and client_credentials."
+    refused(answer, 400, text, "operation_not_supported")
+    assert caller.manage("GET", path).json() == before
+    assert caller.update(path, description="changed")["description"] == "changed"
+
+
 def test_the_command_lines_client_may_lose_any_other_grant(caller: Caller) -> None:
     caller.create("resource-servers", identifier="urn:passing")
     grant_id = caller.authorize(caller.operator, "urn:passing")

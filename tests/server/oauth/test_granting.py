@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.server.assertions import new_key, public_pem
 from tests.server.calling import ABSENT, AUDIENCE
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 DEMANDS_PROOF = {"mechanism": "dpop", "required": True}
 DEMANDS_ENCRYPTION = {
     "format": "compact-nested-jwe",
-    "encryption_key": {"name": "k", "alg": "RSA-OAEP-256", "pem": "x"},
+    "encryption_key": {"name": "k", "alg": "RSA-OAEP-256", "pem": public_pem(new_key())},
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from gatewright.server.client import Client
 from gatewright.server.model import ClientGrant, ResourceServer
 from tests.databases import SYSTEM_IDENTIFIER, catch_up, insert, policy_of
-from tests.records import AUDIENCE, api, application, event, grant
+from tests.records import AUDIENCE, api, application, client_secret, event, grant
 
 if TYPE_CHECKING:
     from gatewright.server.model import GrantPolicy
@@ -48,7 +48,9 @@ def authorized(store: Store) -> Authorized:
 
 def rotate_secret(store: Store, client: Client, secret: str) -> None:
     store.write(
-        lambda tx: tx.clients.update(client.client_id, lambda before: replace(before, secrets=(secret,)))
+        lambda tx: tx.clients.update(
+            client.client_id, lambda before: replace(before, secrets=(client_secret(secret),))
+        )
     )
 
 
@@ -120,7 +122,7 @@ def test_a_secret_rotated_by_another_process_is_known_at_the_next_request(
     after = authorized.ask(other).client
     assert before == authorized.client
     assert after is not None
-    assert after.secrets == ("new",)
+    assert after.secrets == (client_secret("new"),)
 
 
 def test_every_kind_of_change_by_another_process_is_known(
@@ -166,7 +168,7 @@ def test_a_change_by_another_process_is_not_lost_when_our_own_follows_it(
     change_often(other, 1)
     after = authorized.ask(other).client
     assert after is not None
-    assert after.secrets == ("new",)
+    assert after.secrets == (client_secret("new"),)
 
 
 def test_listeners_hear_every_change_of_both_processes_once_or_more(store: Store, other: Store) -> None:
@@ -221,7 +223,7 @@ def test_one_transaction_is_one_revision_and_names_each_record_once(store: Store
 
     def run(tx: Transaction) -> None:
         tx.clients.insert(client)
-        tx.clients.update(client.client_id, lambda before: replace(before, secrets=("new",)))
+        tx.clients.update(client.client_id, lambda before: replace(before, secrets=(client_secret("new"),)))
         tx.set_option("name", {"value": 1})
 
     store.write(run)
@@ -246,14 +248,14 @@ def test_a_gap_in_the_feed_drops_everything_and_the_feed_goes_on(
 
     after = authorized.ask(other).client
     assert after is not None
-    assert after.secrets == ("new",)
+    assert after.secrets == (client_secret("new"),)
     assert untouched.ask(other) is not kept  # dropped with the rest, and asked for again
     assert untouched.ask(other) == kept
 
     rotate_secret(store, authorized.client, "newer")
     again = authorized.ask(other).client
     assert again is not None
-    assert again.secrets == ("newer",)
+    assert again.secrets == (client_secret("newer"),)
 
 
 def test_the_feed_reaches_back_exactly_as_far_as_it_is_kept(
@@ -279,7 +281,7 @@ def test_requests_that_come_while_a_change_is_fetched_do_not_see_the_old_memory(
 
     for policy in asyncio.run(ask_often()):
         assert policy.client is not None
-        assert policy.client.secrets == ("new",)
+        assert policy.client.secrets == (client_secret("new"),)
 
 
 def test_an_acknowledged_change_is_never_followed_by_the_old_policy(
@@ -295,7 +297,7 @@ def test_an_acknowledged_change_is_never_followed_by_the_old_policy(
             least = acknowledged
             client = authorized.ask(asking).client
             assert client is not None
-            assert int(client.secrets[0]) >= least
+            assert int(client.secrets[0].value) >= least
             asked += 1
         return asked
 

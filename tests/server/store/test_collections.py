@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gatewright.server.client import ClientCredential
 from gatewright.server.errors import AlreadyExists, NotFound
 from gatewright.server.model import ClientGrant
 from gatewright.server.store import Page, Rows
 from tests.databases import insert
-from tests.records import api, application, grant, signing_key
+from tests.records import api, application, client_secret, credential, grant, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ KINDS = (
         "clients",
         "client_id",
         lambda number: application(f"Application {number}"),
-        lambda record: replace(described(record), secrets=("new", "old")),
+        lambda record: replace(described(record), secrets=(client_secret("new"), client_secret("old"))),
         lambda record: replace(application("Rival"), client_id=record.client_id),
     ),
     Kind(
@@ -58,6 +59,15 @@ KINDS = (
         lambda number: grant(OWNER, OWNED_APIS[number], "read:blog"),
         described,
         lambda record: replace(grant(OWNER, OWNED_APIS[0]), resource_server_id=record.resource_server_id),
+    ),
+    Kind(
+        "client_credentials",
+        "id",
+        lambda number: credential(OWNER, name=f"key {number}"),
+        lambda record: ClientCredential.of(
+            record.id, record.client_id, {**record.document, "expires_at": 2.5}
+        ),
+        lambda record: replace(credential(OWNER), id=record.id),
     ),
     Kind(
         "signing_keys",
@@ -81,6 +91,8 @@ def kind(request: pytest.FixtureRequest, store: Store) -> Kind:
     kind: Kind = request.param
     if kind.name == "client_grants":
         insert(store, OWNER, *OWNED_APIS)
+    if kind.name == "client_credentials":
+        insert(store, OWNER)
     return kind
 
 
@@ -247,10 +259,11 @@ def test_odd_documents_come_back_member_for_member_in_their_order(
 
 @pytest.mark.parametrize("secret", ["", "ünïcode ✓", "x" * 512], ids=["empty", "unicode", "long"])
 def test_odd_secrets_come_back(store: Store, secret: str) -> None:
-    client = replace(application(), secrets=(secret, "second"))
+    both = (client_secret(secret), client_secret("second"))
+    client = replace(application(), secrets=both)
     resource_server = api(alg="HS256", secret=secret)
     insert(store, client, resource_server)
-    assert store.read(lambda tx: tx.clients.get(client.client_id)).secrets == (secret, "second")
+    assert store.read(lambda tx: tx.clients.get(client.client_id)).secrets == both
     assert store.read(lambda tx: tx.resource_servers.get(resource_server.id)).signing_secret == secret
 
 

@@ -15,7 +15,7 @@ from gatewright.server.model import new_kid
 from gatewright.server.sealing import generate_master_key
 from gatewright.server.store.tables import clients
 from tests.databases import insert
-from tests.records import api, application, signing_key
+from tests.records import api, application, client_secret, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,9 @@ def store_secrets(store: Store) -> Sequence[str]:
     )
     key = replace(signing_key("current", alg="ES256"), private_jwk=private)
     insert(store, client, api(alg="HS256", secret=hmac_secret), key)
-    changed = replace(client, secrets=("the-second-client-secret",))
+    changed = replace(client, secrets=(client_secret("the-second-client-secret"),))
     store.write(lambda tx: tx.clients.update(client.client_id, lambda _: changed))
-    return [*client.secrets, *changed.secrets, hmac_secret, str(private["d"])]
+    return [*(each.value for each in (*client.secrets, *changed.secrets)), hmac_secret, str(private["d"])]
 
 
 def test_no_secret_lies_in_the_file_in_clear(database: Database, store: Store) -> None:

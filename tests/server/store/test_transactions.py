@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from gatewright.server.client import Client
 from gatewright.server.errors import NotFound, StoreUnavailable
 from tests.databases import catch_up, insert
-from tests.records import api, application, event, grant
+from tests.records import api, application, client_secret, event, grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,9 @@ def test_an_operation_that_fails_leaves_nothing(store: Store) -> None:
     def fail(tx: Transaction) -> None:
         tx.resource_servers.insert(resource_server)
         tx.client_grants.insert(grant(client, resource_server, "read:blog"))
-        tx.clients.update(client.client_id, lambda before: replace(before, secrets=("another",)))
+        tx.clients.update(
+            client.client_id, lambda before: replace(before, secrets=(client_secret("another"),))
+        )
         tx.set_option("name", {"value": 1})
         tx.events.append([event()])
         raise RuntimeError("the operation changed its mind")

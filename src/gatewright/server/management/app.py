@@ -9,6 +9,7 @@ from gatewright.server.errors import ApiError
 from gatewright.server.management import (
     client_credentials,
     client_grants,
+    client_secrets,
     clients,
     log_streams,
     logs,
@@ -26,6 +27,7 @@ ROUTES = (
     *resource_servers.ROUTES,
     *clients.ROUTES,
     *client_credentials.ROUTES,
+    *client_secrets.ROUTES,
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
     *logs.ROUTES,

@@ -108,6 +108,7 @@ def update(call: Call) -> object:
     def change(before: ClientGrant) -> ClientGrant:
         after = replace(before, document=_without_scope_if_all(merged(before.document, call.body)))
         _require_held(call, resource_server, before=before, after=after)
+        _require_kept(call, resource_server, before=before, after=after)
         return after
 
     return rendered(call.server, call.tx, call.tx.client_grants.update(grant.id, change))
@@ -185,6 +186,17 @@ def _require_held(
         names = f"{' '.join(lacking[:MOST_NAMED])}{more}"
         text = f"Insufficient scope, a token grants only Management API scopes that it holds, not: {names}"
         raise ApiError(403, text, "insufficient_scope")
+
+
+def _require_kept(
+    call: Call, resource_server: ResourceServer, *, before: ClientGrant, after: ClientGrant
+) -> None:
+    """The command line keeps what it has: when it lost a scope, nobody might be left to give it back."""
+    if not (resource_server.is_system and is_command_line(call, before.client_id)):
+        return
+    if not set(before.scopes_at(resource_server)) <= set(after.scopes_at(resource_server)):
+        text = "The client grant of the command line cannot be narrowed."
+        raise ApiError(400, text, "operation_not_supported")
 
 
 def _without_scope_if_all(document: Mapping[str, object]) -> dict[str, object]:

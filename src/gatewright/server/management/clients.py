@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from gatewright.server.client import Client
+from gatewright.server.client import Client, ClientSecret
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.management import answers
 from gatewright.server.management.client_authentication import (
@@ -13,6 +13,7 @@ from gatewright.server.management.client_authentication import (
     require_one_way,
 )
 from gatewright.server.management.client_schema import ClientUpdate, NewClient
+from gatewright.server.management.client_secrets import forget_ended_secrets
 from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, flag, text
 from gatewright.server.management.endpoint import (
     Answer,
@@ -23,7 +24,7 @@ from gatewright.server.management.endpoint import (
     require_scope,
 )
 from gatewright.server.management.schema import boolean, invalid_body
-from gatewright.server.model import client_document, merge_client, new_client_id, new_secret
+from gatewright.server.model import client_document, merge_client, new_client_id, new_client_secret
 
 _READ = ("read:clients", "read:client_keys", "read:client_credentials")
 _UPDATE = ("update:clients", "update:client_keys", "update:client_credentials")
@@ -68,7 +69,8 @@ def create(call: Call) -> object:
         require_scope(call, "create:client_credentials")
     document = client_document(_with_metadata({}, sent))
     require_one_way(document, sent=sent)
-    client = Client(client_id=new_client_id(), document=document, secrets=(new_secret(),))
+    secret = new_client_secret(call.server.now())
+    client = Client(client_id=new_client_id(), document=document, secrets=(secret,))
     call.tx.clients.insert(client)
     if methods is not None:
         referred = insert_brought_along(call, client.client_id, methods)
@@ -115,12 +117,15 @@ def update(call: Call) -> object:
     patch = {name: value for name, value in call.body.items() if name != "client_secret"}
 
     def change(before: Client) -> Client:
-        secrets = before.secrets if secret is None else (secret,)
+        secrets = before.secrets if secret is None else (_chosen(call, before, secret),)
         document = merge_client(before.document, _with_metadata(before.document, patch))
         require_one_way(document, sent=call.body)
-        return replace(before, document=document, secrets=secrets)
+        after = replace(before, document=document, secrets=secrets)
+        _require_usable_command_line(call, after)
+        return after
 
     client = call.tx.clients.update(client_id, change)
+    forget_ended_secrets(call, client)
     members = _rendered(call, client)
     return members if _sees_secrets(call) else _without_secrets(members)
 
@@ -133,15 +138,16 @@ def delete(call: Call) -> object:
         raise ApiError(400, text, "operation_not_supported")
     call.tx.client_grants.delete_all(client_id=client_id)
     call.tx.client_credentials.delete_all(client_id=client_id)
+    call.tx.secret_uses.forget(client_id)
     call.tx.clients.delete(client_id)
     return None
 
 
 def rotate_secret(call: Call) -> object:
-    """Gives the application a new secret; the old one ends at once."""
-    client = call.tx.clients.update(
-        _named(call).client_id, lambda item: replace(item, secrets=(new_secret(),))
-    )
+    """Gives the application a new secret; all that it had end at once."""
+    secret = new_client_secret(call.server.now())
+    client = call.tx.clients.update(_named(call).client_id, lambda item: replace(item, secrets=(secret,)))
+    forget_ended_secrets(call, client)
     return _rendered(call, client)
 
 
@@ -150,6 +156,21 @@ def _named(call: Call) -> Client:
         return call.tx.clients.get(call.path["id"])
     except NotFound as error:
         raise ApiError(404, "The client does not exist", "inexistent_client") from error
+
+
+def _require_usable_command_line(call: Call, after: Client) -> None:
+    """The client of the command line goes on getting tokens with its secret: nobody else might be left."""
+    if after.uses_secret and "client_credentials" in after.grant_types:
+        return
+    if is_command_line(call, after.client_id):
+        text = "The client of the command line needs its secret and client_credentials."
+        raise ApiError(400, text, "operation_not_supported")
+
+
+def _chosen(call: Call, client: Client, value: str) -> ClientSecret:
+    """The one secret from now on: a tool that sends back what it read changes nothing about it."""
+    known = next((secret for secret in client.secrets if secret.value == value), None)
+    return known or new_client_secret(call.server.now(), value)
 
 
 def _with_metadata(document: Mapping[str, object], sent: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -175,8 +196,8 @@ def _rendered(call: Call, client: Client, *, just_made: bool = False) -> dict[st
     }
     if just_made:
         members["encrypted"] = True
-    if client.document.get("client_authentication_methods") is None and client.secrets:
-        members["client_secret"] = client.secrets[0]
+    if client.secrets and not client.has_authentication_methods:
+        members["client_secret"] = client.secrets[0].value
     ordered = {name: members[name] for name in _ORDER if name in members}
     return ordered | members
 

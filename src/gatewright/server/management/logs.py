@@ -62,7 +62,7 @@ def _newest_first(sort: str) -> bool:
 _SHOWN = Record("LogEvent", made=answers.LogEventMade)
 _SEARCH = (
     text("sort", "The order, by time", choices=("date:1", "date:-1")),
-    text("q", "A search in Lucene's words"),
+    text("q", "Lucene: `field:value` terms, AND, OR, NOT, parentheses, `*` and ranges"),
     text("from", "A `log_id`: only events after it, oldest first; wins over search", pattern="^[0-9]*$"),
     TAKE,
 )

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from gatewright.server.client import Client
+from gatewright.server.client import Client, ClientSecret
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, OAuthError
 from gatewright.server.model import GrantPolicy
@@ -11,7 +11,7 @@ from gatewright.server.oauth.assertions import Assertion, AssertionRefused
 from gatewright.server.oauth.request import BASIC_CHALLENGE, TokenRequest, assertion_refused
 
 # What an unknown client is compared with, so that it costs the same as a wrong secret.
-_NOBODY = Client(client_id="", document={}, secrets=("there is no such client",))
+_NOBODY = Client(client_id="", document={}, secrets=(ClientSecret("", "there is no such client"),))
 
 
 async def authenticate(server: Server, request: TokenRequest, policy: GrantPolicy) -> Client:
@@ -22,19 +22,20 @@ async def authenticate(server: Server, request: TokenRequest, policy: GrantPolic
         StoreUnavailable: when nobody can tell whether an assertion was used before.
     """
     if request.assertion is None:
-        return _by_secret(request, policy.client)
+        return _by_secret(server, request, policy.client)
     try:
         return await _by_assertion(server, request, request.assertion, policy)
     except AssertionRefused as refusal:
         raise assertion_refused(uses_basic=request.uses_basic) from refusal
 
 
-def _by_secret(request: TokenRequest, client: Client | None) -> Client:
+def _by_secret(server: Server, request: TokenRequest, client: Client | None) -> Client:
     candidate = client if client is not None and client.secrets else _NOBODY
-    matches = _matches(request.secrets or ("",), candidate.secrets)
-    if client is None or candidate is _NOBODY or not client.uses_secret or not matches:
+    used = _matching(request.secrets or ("",), candidate.secrets)
+    if client is None or candidate is _NOBODY or not client.uses_secret or used is None:
         headers = BASIC_CHALLENGE if request.uses_basic else None
         raise OAuthError(401, "access_denied", "Unauthorized", headers=headers)
+    server.events.note_use(client.client_id, used.id, server.now())
     return client
 
 
@@ -58,11 +59,12 @@ async def _by_assertion(
     return client
 
 
-def _matches(presented: tuple[str, ...], valid: tuple[str, ...]) -> bool:
-    """Whether any presented reading equals any valid secret, in time that depends on neither's content."""
-    found = False
+def _matching(presented: tuple[str, ...], valid: tuple[ClientSecret, ...]) -> ClientSecret | None:
+    """The secret that any presented reading equals, found in time that depends on neither's content."""
+    found = None
     for secret in valid:
-        expected = hashlib.sha256(secret.encode()).digest()
+        expected = hashlib.sha256(secret.value.encode()).digest()
         for reading in presented:
-            found |= hmac.compare_digest(hashlib.sha256(reading.encode()).digest(), expected)
+            if hmac.compare_digest(hashlib.sha256(reading.encode()).digest(), expected):
+                found = secret
     return found

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Row, Table
 
-from gatewright.server.client import Client, ClientCredential
+from gatewright.server.client import Client, ClientCredential, ClientSecret
 from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer
 from gatewright.server.store import tables
@@ -67,14 +67,21 @@ def _pack_client(record: Client, sealer: Sealer) -> Values:
         "app_type": record.document.get("app_type"),
         "is_first_party": record.document.get("is_first_party") is True,
         "document": encode(record.document),
-        "sealed_secrets": sealer.seal(json.dumps(record.secrets).encode(), place),
+        "sealed_secrets": sealer.seal(json.dumps(list(map(asdict, record.secrets))).encode(), place),
     }
 
 
 def _unpack_client(row: Row[Any], sealer: Sealer) -> Client:
     place = f"clients|sealed_secrets|{row.client_id}"
     secrets = json.loads(sealer.open(row.sealed_secrets, place))
-    return Client(client_id=row.client_id, document=decode(row.document), secrets=tuple(secrets))
+    return Client(
+        client_id=row.client_id, document=decode(row.document), secrets=tuple(map(_client_secret, secrets))
+    )
+
+
+def _client_secret(kept: str | dict[str, Any]) -> ClientSecret:
+    # The first databases held bare texts, one for each client.
+    return ClientSecret("sec_first", kept) if isinstance(kept, str) else ClientSecret(**kept)
 
 
 def _pack_client_grant(record: ClientGrant, _: Sealer) -> Values:

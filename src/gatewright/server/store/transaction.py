@@ -18,6 +18,7 @@ from gatewright.server.store.log_events import LogEvents
 from gatewright.server.store.paging import Page, Rows
 from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
+from gatewright.server.store.secret_uses import SecretUses
 from gatewright.server.store.tables import changes, options, revisions
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Transaction:
         self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
         self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
         self.spent_assertions = SpentAssertions(connection)
+        self.secret_uses = SecretUses(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
 
