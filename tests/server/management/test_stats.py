@@ -77,12 +77,17 @@ def test_active_users_are_the_clients_of_thirty_days(caller: Caller, moving_cloc
     assert active() == 1  # the caller
 
 
-@pytest.mark.parametrize("text", ["2027-01-15", "20271315", "x", ""])
-def test_day_that_is_none_is_refused(caller: Caller, refused: Callable[..., None], text: str) -> None:
-    answer = caller.manage("GET", "stats/daily", params={"from": text})
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize(
+    "text", ["2027-01-15", "20271315", "20270230", "2027111", "00010101", "99991231", "x", ""]
+)
+def test_day_that_is_none_is_refused(
+    caller: Caller, refused: Callable[..., None], name: str, text: str
+) -> None:
+    answer = caller.manage("GET", "stats/daily", params={name: text})
 
     detail = f"Object didn't pass validation for format date: {text}"
-    refused(answer, 400, f"Query validation error: '{detail}' on property from.", "invalid_query_string")
+    refused(answer, 400, f"Query validation error: '{detail}' on property {name}.", "invalid_query_string")
 
 
 def test_scope_is_needed(holding: Callable[[str], Limited], refused: Callable[..., None]) -> None:

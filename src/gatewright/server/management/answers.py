@@ -87,3 +87,93 @@ class LogEventMade(Struct):
     client_name: str | UnsetType = UNSET
     audience: str | UnsetType = UNSET
     scope: str | UnsetType = UNSET
+
+
+class ClientCredentialMade(Struct):
+    """A credential; the key itself is never shown again."""
+
+    id: str
+    credential_type: Literal["public_key", "x509_cert", "cert_subject_dn"]
+    created_at: str
+    updated_at: str
+    name: str | UnsetType = UNSET
+    kid: str | UnsetType = UNSET
+    alg: str | UnsetType = UNSET
+    subject_dn: str | UnsetType = UNSET
+    thumbprint_sha256: str | UnsetType = UNSET
+    expires_at: str | UnsetType = UNSET
+
+
+class DailyStatsMade(Struct):
+    """What happened on one day."""
+
+    date: str
+    logins: int
+    signups: int
+    leaked_passwords: int
+    updated_at: str
+    created_at: str
+
+
+class LogStreamMade(Struct):
+    """What the server adds to a log stream, and what is settled when it is made."""
+
+    id: str
+    type: str
+    status: str
+    sink: dict[str, Any]
+
+
+class TenantMade(Struct):
+    """What the server adds to the settings."""
+
+    sandbox_versions_available: list[str] | UnsetType = UNSET
+
+
+class RoleMade(Struct):
+    """A role; its description is always there."""
+
+    id: str
+    name: str
+    description: str | None
+
+
+class PermissionMade(Struct):
+    """A permission of a role."""
+
+    permission_name: str
+    description: str
+    resource_server_name: str
+    resource_server_identifier: str
+
+
+class UserPermissionMade(PermissionMade):
+    """A permission of a user, and by what they have it."""
+
+    sources: list[dict[str, str]]
+
+
+class RoleMemberMade(Struct):
+    """A user who has a role."""
+
+    user_id: str
+    email: str | UnsetType = UNSET
+    picture: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class UserRoleMade(Struct):
+    """A role that a user has."""
+
+    id: str
+    name: str
+    description: str | None
+
+
+class UserMade(Struct):
+    """What the server adds to a user."""
+
+    user_id: str
+    created_at: str
+    updated_at: str
+    identities: list[dict[str, Any]]

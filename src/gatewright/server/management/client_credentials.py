@@ -15,6 +15,8 @@ from gatewright.server import certificates
 from gatewright.server.client import Client, ClientCredential
 from gatewright.server.errors import ApiError
 from gatewright.server.events import iso_time
+from gatewright.server.management import answers
+from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.management.schema import Body, invalid_body
 from gatewright.server.model import new_credential_id
@@ -220,10 +222,11 @@ def _named(call: Call) -> ClientCredential:
     return credential
 
 
+_SHOWN = Record("ClientCredential", made=answers.ClientCredentialMade)
 _PATH = "/clients/{id}/credentials"
 
 ROUTES = (
-    endpoint("GET", _PATH, list_all, scope="read:client_credentials"),
+    endpoint("GET", _PATH, list_all, scope="read:client_credentials", answers=Items(_SHOWN)),
     endpoint(
         "POST",
         _PATH,
@@ -232,8 +235,10 @@ ROUTES = (
         status=201,
         body=NewCredential,
         changes="Create a client credential",
+        answers=_SHOWN,
+        refuses=(),
     ),
-    endpoint("GET", f"{_PATH}/{{credential_id}}", read, scope="read:client_credentials"),
+    endpoint("GET", f"{_PATH}/{{credential_id}}", read, scope="read:client_credentials", answers=_SHOWN),
     endpoint(
         "PATCH",
         f"{_PATH}/{{credential_id}}",
@@ -241,6 +246,8 @@ ROUTES = (
         scope="update:client_credentials",
         body=CredentialPatch,
         changes="Update a client credential",
+        answers=_SHOWN,
+        refuses=(),
     ),
     endpoint(
         "DELETE",
@@ -248,5 +255,6 @@ ROUTES = (
         delete,
         scope="delete:client_credentials",
         changes="Delete a client credential",
+        answers=Nothing(),
     ),
 )

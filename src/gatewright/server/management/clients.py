@@ -12,7 +12,7 @@ from gatewright.server.management.client_authentication import (
     require_existing,
     require_one_way,
 )
-from gatewright.server.management.client_schema import ClientPatch, ClientUpdate, NewClient
+from gatewright.server.management.client_schema import ClientUpdate, NewClient
 from gatewright.server.management.client_secrets import forget_ended_secrets
 from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, flag, text
 from gatewright.server.management.endpoint import (
@@ -228,7 +228,7 @@ def _filtered(call: Call, members: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if (name in names) == wanted}
 
 
-_SHOWN = Record("Client", ClientPatch, answers.ClientMade)
+_SHOWN = Record("Client", ClientUpdate, answers.ClientMade)
 _FILTERS = (
     text("app_type", "Kinds of application, parted by commas"),
     flag("is_first_party", "Only first-party applications, or only others"),

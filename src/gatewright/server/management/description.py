@@ -27,12 +27,14 @@ class Parameter:
 class Record:
     """A record as answers show it: the members of the body that made it, and those only the server sets.
 
-    A ``partial`` one may lack any member, because the caller chose some or may not see all.
+    ``unseen`` are members of the body that no answer has. A ``partial`` record may lack any member, because
+    the caller chose some or may not see all.
     """
 
     name: str
     sent: type[Struct] | None = None
     made: type[Struct] | None = None
+    unseen: tuple[str, ...] = ()
     partial: bool = False
 
     def in_part(self) -> "Record":
@@ -69,11 +71,19 @@ Shape = Record | Items | Nothing | Value
 EMPTY_OBJECT = Value({"type": "object", "maxProperties": 0})
 
 
-def text(name: str, description: str, *, choices: Sequence[str] = ()) -> Parameter:
-    """A parameter of any text, or of one of the choices."""
-    return Parameter(
-        name, description, {"type": "string", "enum": list(choices)} if choices else {"type": "string"}
-    )
+def text(
+    name: str, description: str, *, choices: Sequence[str] = (), pattern: str | None = None
+) -> Parameter:
+    """A parameter of any text, of one of the choices, or of a pattern."""
+    schema: dict[str, object] = {"type": "string"}
+    schema |= {"enum": list(choices)} if choices else {}
+    schema |= {} if pattern is None else {"pattern": pattern}
+    return Parameter(name, description, schema)
+
+
+def texts(name: str, description: str, *, most: int) -> Parameter:
+    """A parameter that may be there several times."""
+    return Parameter(name, description, {"type": "array", "items": {"type": "string"}, "maxItems": most})
 
 
 def flag(name: str, description: str) -> Parameter:

@@ -114,21 +114,9 @@ def endpoint(  # noqa: PLR0913 - a row has as many members as it has
     """A route: any of the scopes lets in, unless ``rule`` says otherwise of them."""
     scopes = (scope,) if isinstance(scope, str) else scope
     rule = any_of(*scopes) if rule is None else rule
+    told = (query, answers, refuses, operation_id)
     return Endpoint(
-        method,
-        path,
-        operation,
-        rule,
-        scopes,
-        status,
-        body,
-        changes,
-        flushes_events,
-        prepare,
-        query,
-        answers,
-        refuses,
-        operation_id,
+        method, path, operation, rule, scopes, status, body, changes, flushes_events, prepare, *told
     )
 
 
@@ -178,6 +166,7 @@ def paged(
 
     ``totals`` are the members of the second shape in their order, which differs by noun; "" is the list.
     """
+    boolean(call.query, "include_fields")  # a wrong one is told, though there be nothing to leave out
     if "take" in call.query or "from" in call.query:
         limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
         rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.management import answers
+from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Answer, Call, endpoint
 from gatewright.server.management.schema import Body, check_member, require_unique
 from gatewright.server.tenant import LogStream, new_log_stream_id
@@ -167,7 +169,7 @@ class NewLogStream(Body, rename=_NAMES):
     is_priority: bool | UnsetType = UNSET
     filters: Annotated[list[Filter], Meta(max_length=100)] | UnsetType = UNSET
     pii_config: PiiConfig | UnsetType | None = UNSET
-    start_from: datetime | UnsetType = UNSET
+    start_from: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
 
 
 def create(call: Call) -> object:
@@ -245,8 +247,10 @@ def _sorted(sink: Mapping[str, Any]) -> dict[str, Any]:
     return {name: sink[name] for name in sorted(sink) if sink[name] is not None}
 
 
+_SHOWN = Record("LogStream", LogStreamPatch, answers.LogStreamMade)
+
 ROUTES = (
-    endpoint("GET", "/log-streams", list_all, scope="read:log_streams"),
+    endpoint("GET", "/log-streams", list_all, scope="read:log_streams", answers=Items(_SHOWN)),
     endpoint(
         "POST",
         "/log-streams",
@@ -254,8 +258,10 @@ ROUTES = (
         scope="create:log_streams",
         body=NewLogStream,
         changes="Create a log stream",
+        answers=_SHOWN,
+        refuses=(),
     ),
-    endpoint("GET", "/log-streams/{id}", read, scope="read:log_streams"),
+    endpoint("GET", "/log-streams/{id}", read, scope="read:log_streams", answers=_SHOWN),
     endpoint(
         "PATCH",
         "/log-streams/{id}",
@@ -263,8 +269,15 @@ ROUTES = (
         scope="update:log_streams",
         body=LogStreamPatch,
         changes="Update a log stream",
+        answers=_SHOWN,
+        refuses=(),
     ),
     endpoint(
-        "DELETE", "/log-streams/{id}", delete, scope="delete:log_streams", changes="Delete a log stream"
+        "DELETE",
+        "/log-streams/{id}",
+        delete,
+        scope="delete:log_streams",
+        changes="Delete a log stream",
+        answers=Nothing(),
     ),
 )

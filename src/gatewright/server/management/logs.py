@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from gatewright.server.errors import ApiError, NotFound
 from gatewright.server.management import answers
-from gatewright.server.management.description import PAGES, TAKE, Items, Record, text
+from gatewright.server.management.description import FIELDS, PAGES, TAKE, Items, Record, text
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import LARGEST_PAGE, chosen, integer, invalid_query, searched
 from gatewright.server.store.log_events import log_search
@@ -63,7 +63,7 @@ _SHOWN = Record("LogEvent", made=answers.LogEventMade)
 _SEARCH = (
     text("sort", "The order, by time", choices=("date:1", "date:-1")),
     text("q", "Lucene: `field:value` terms, AND, OR, NOT, parentheses, `*` and ranges"),
-    text("from", "A `log_id`: only events after it, oldest first; wins over search"),
+    text("from", "A `log_id`: only events after it, oldest first; wins over search", pattern="^[0-9]*$"),
     TAKE,
 )
 
@@ -74,8 +74,8 @@ ROUTES = (
         list_all,
         scope=_READ,
         flushes_events=True,
-        query=(*PAGES, *_SEARCH),
-        answers=Items(_SHOWN, "logs", has_checkpoints=False),
+        query=(*PAGES, *_SEARCH, *FIELDS),
+        answers=Items(_SHOWN.in_part(), "logs", has_checkpoints=False),
     ),
     endpoint("GET", "/logs/{id}", read, scope=_READ, flushes_events=True, answers=_SHOWN),
 )

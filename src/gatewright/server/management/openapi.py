@@ -18,20 +18,21 @@ SCHEME = "management"
 _REFERENCE = "#/components/schemas/"
 _JSON = "application/json"
 _ANY = Value({})
-_ALWAYS = (400, 401, 403, 500, 503)
+_ALWAYS = (400, 401, 403, 429, 500, 503)
 _OF_ONE = (404,)
 _OF_A_BODY = (413, 415)
 _OF_A_WRITE = (404, 409)
+_PACE = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _REFUSALS = {
-    400: ("The request cannot be read, or breaks a rule", None),
+    400: ("The request cannot be read, or breaks a rule",),
     401: ("There is no valid access token", "WWW-Authenticate"),
     403: ("The access token lacks a scope", "WWW-Authenticate"),
-    404: ("There is no such record", None),
-    409: ("It exists already", None),
-    413: ("The body is too large", None),
-    415: ("The body is not JSON in UTF-8", None),
-    429: ("Too many requests", "Retry-After"),
-    500: ("The server failed; its log tells why, under the request's id", None),
+    404: ("There is no such record",),
+    409: ("It exists already",),
+    413: ("The body is too large",),
+    415: ("The body is not JSON in UTF-8",),
+    429: ("The caller asks too often", "Retry-After", *_PACE),
+    500: ("The server failed; its log tells why, under the request's id",),
     503: ("The database does not answer now", "Retry-After"),
 }
 _METHOD_VERBS = {"GET": "get", "POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
@@ -51,6 +52,8 @@ def components(rows: Sequence[Endpoint], *, token_url: str, scopes: Mapping[str,
     bodies = [row.body for row in rows if row.body]
     parts = [part for record in records for part in (record.sent, record.made) if part]
     _, schemas = schema_components(dict.fromkeys([*bodies, *parts]), ref_template=_REFERENCE + "{name}")
+    for schema in schemas.values():
+        schema.setdefault("additionalProperties", True)  # said, so that nobody takes it for an omission
     schemas |= {record.name: _merged(record, schemas) for record in records}
     named = _reachable(schemas, [*(body.__name__ for body in bodies), *(record.name for record in records)])
     flow = {"tokenUrl": token_url, "scopes": dict(scopes)}
@@ -105,11 +108,11 @@ def _query_parameter(parameter: Parameter) -> Document:
 def _success(row: Endpoint) -> Document:
     shape = row.answers or (Nothing() if row.method == "DELETE" else _ANY)
     if isinstance(shape, Nothing):
-        return {"204": {"description": "Done", "headers": answer_headers()}}
+        return {"204": {"description": "Done", "headers": answer_headers(*_PACE)}}
     links = isinstance(shape, Items) and not shape.has_checkpoints
     answer = {
         "description": "The answer",
-        "headers": answer_headers(*(["Link"] if links else [])),
+        "headers": answer_headers(*_PACE, *(["Link"] if links else [])),
         "content": {_JSON: {"schema": _shown(shape)}},
     }
     return {str(row.status): answer}
@@ -153,10 +156,10 @@ def answer_headers(*more: str) -> Document:
 
 
 def _refusal(status: int) -> Document:
-    description, header = _REFUSALS[status]
+    description, *headers = _REFUSALS[status]
     return {
         "description": description,
-        "headers": answer_headers(*([header] if header else [])),
+        "headers": answer_headers(*headers),
         "content": {_JSON: {"schema": {"$ref": _REFERENCE + "Error"}}},
     }
 
@@ -189,7 +192,8 @@ def _record_of(shape: Shape | None) -> Record | None:
 def _merged(record: Record, schemas: Document) -> Document:
     sent, made = (_schema_of(part, schemas) for part in (record.sent, record.made))
     # null in a body clears a member, so that no answer has it.
-    kept = {name: _without_null(schema) for name, schema in sent["properties"].items()}
+    shown = {name: schema for name, schema in sent["properties"].items() if name not in record.unseen}
+    kept = {name: _without_null(schema) for name, schema in shown.items()}
     required = [] if record.partial else made["required"]
     about: Document = {"title": record.name, "type": "object", "required": required}
     return {**about, "properties": kept | made["properties"]}

@@ -11,7 +11,7 @@ from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
 from gatewright.server.management import answers, permissions, token_encryption
-from gatewright.server.management.description import PAGING, Items, Nothing, Record
+from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, texts
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.schema import (
     Body,
@@ -322,6 +322,7 @@ def _remove_scopes(tx: Transaction, resource_server: ResourceServer, *, removed:
 
 
 _SHOWN = Record("ResourceServer", ResourceServerPatch, answers.ResourceServerMade)
+_IDENTIFIERS = texts("identifiers", "Only the APIs with these identifiers", most=MOST_IDENTIFIERS)
 
 ROUTES = (
     endpoint(
@@ -329,8 +330,8 @@ ROUTES = (
         "/resource-servers",
         list_all,
         scope="read:resource_servers",
-        query=PAGING,
-        answers=Items(_SHOWN, "resource_servers"),
+        query=(*PAGING, *FIELDS, _IDENTIFIERS),
+        answers=Items(_SHOWN.in_part(), "resource_servers"),
     ),
     endpoint(
         "POST",
@@ -344,7 +345,14 @@ ROUTES = (
         answers=_SHOWN,
         refuses=(409,),
     ),
-    endpoint("GET", "/resource-servers/{id}", read, scope="read:resource_servers", answers=_SHOWN),
+    endpoint(
+        "GET",
+        "/resource-servers/{id}",
+        read,
+        scope="read:resource_servers",
+        query=FIELDS,
+        answers=_SHOWN.in_part(),
+    ),
     endpoint(
         "PATCH",
         "/resource-servers/{id}",

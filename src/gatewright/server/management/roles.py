@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gatewright.guard import all_of, any_of
 from gatewright.server.errors import AlreadyExists, ApiError, NotFound
-from gatewright.server.management import permissions
+from gatewright.server.management import answers, permissions
+from gatewright.server.management.description import EMPTY_OBJECT, PAGING, Items, Nothing, Record, text
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
 from gatewright.server.management.schema import Body, invalid_query
 from gatewright.server.management.users import ROLE_MEMBERS, named_user
@@ -158,13 +159,58 @@ def _take(call: Call, role: Role, user: User) -> None:
     call.tx.users.update(user.user_id, lambda each: replace(each, roles=roles))
 
 
+_SHOWN = Record("Role", NewRole, answers.RoleMade)
+_FILTERS = (
+    text("name_filter", "Only roles with this in their name"),
+    text("type", "Roles of the tenant, or of organizations", choices=("tenant", "organization")),
+)
+
 ROUTES = (
-    endpoint("GET", "/roles", list_all, scope="read:roles"),
-    endpoint("POST", "/roles", create, scope="create:roles", body=NewRole, changes="Create a role"),
-    endpoint("GET", "/roles/{id}", read, scope="read:roles"),
-    endpoint("PATCH", "/roles/{id}", update, scope="update:roles", body=RolePatch, changes="Update a role"),
-    endpoint("DELETE", "/roles/{id}", delete, scope="delete:roles", changes="Delete a role"),
-    endpoint("GET", "/roles/{id}/permissions", list_permissions, scope="read:roles"),
+    endpoint(
+        "GET",
+        "/roles",
+        list_all,
+        scope="read:roles",
+        query=(*PAGING, *_FILTERS),
+        answers=Items(_SHOWN, "roles"),
+    ),
+    endpoint(
+        "POST",
+        "/roles",
+        create,
+        scope="create:roles",
+        body=NewRole,
+        changes="Create a role",
+        answers=_SHOWN,
+        refuses=(409,),
+    ),
+    endpoint("GET", "/roles/{id}", read, scope="read:roles", answers=_SHOWN),
+    endpoint(
+        "PATCH",
+        "/roles/{id}",
+        update,
+        scope="update:roles",
+        body=RolePatch,
+        changes="Update a role",
+        answers=_SHOWN,
+        refuses=(409,),
+    ),
+    endpoint(
+        "DELETE",
+        "/roles/{id}",
+        delete,
+        scope="delete:roles",
+        changes="Delete a role",
+        answers=EMPTY_OBJECT,
+    ),
+    endpoint(
+        "GET",
+        "/roles/{id}/permissions",
+        list_permissions,
+        scope="read:roles",
+        query=PAGING,
+        answers=Items(Record("RolePermission", made=answers.PermissionMade), "permissions"),
+    ),
     endpoint(
         "POST",
         "/roles/{id}/permissions",
@@ -173,6 +219,9 @@ ROUTES = (
         status=201,
         body=permissions.Permissions,
         changes="Associate permissions with a role",
+        answers=EMPTY_OBJECT,
+        refuses=(),
+        operation_id="roles_permissions_add",
     ),
     endpoint(
         "DELETE",
@@ -181,6 +230,8 @@ ROUTES = (
         scope="update:roles",
         body=permissions.Permissions,
         changes="Remove permissions from a role",
+        answers=Nothing(),
+        refuses=(),
     ),
     endpoint(
         "GET",
@@ -188,6 +239,8 @@ ROUTES = (
         list_users,
         scope=ROLE_MEMBERS,
         rule=all_of("read:users", "read:roles") | any_of("read:role_members"),
+        query=PAGING,
+        answers=Items(Record("RoleMember", made=answers.RoleMemberMade), "users"),
     ),
     endpoint(
         "POST",
@@ -196,5 +249,8 @@ ROUTES = (
         scope=("update:roles", "create:role_members"),
         body=Members,
         changes="Assign users to a role",
+        answers=EMPTY_OBJECT,
+        refuses=(),
+        operation_id="roles_users_assign",
     ),
 )

@@ -3,14 +3,20 @@
 Machines do not log in: a token issued is a login, and a client that got one is an active user.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from gatewright.server.events import iso_time
+from gatewright.server.management import answers
+from gatewright.server.management.description import Items, Record, Value, text
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.management.schema import invalid_query
 from gatewright.server.model import EventType
 
 DAYS = timedelta(days=30)
+
+# Of years that other calendars, and sums with days, can take.
+_DAY = "(19[7-9]|2[0-9]{2})[0-9](0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 
 
 def daily(call: Call) -> object:
@@ -47,12 +53,35 @@ def _day(call: Call, name: str, default: datetime) -> datetime:
     if text is None:
         return default.replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise invalid_query(f"Object didn't pass validation for format date: {text}", name) from error
+        day = datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        day = None
+    if day is None or not re.fullmatch(_DAY, text):
+        raise invalid_query(f"Object didn't pass validation for format date: {text}", name)
+    return day
 
 
 ROUTES = (
-    endpoint("GET", "/stats/daily", daily, scope="read:stats", flushes_events=True),
-    endpoint("GET", "/stats/active-users", active_users, scope="read:stats", flushes_events=True),
+    endpoint(
+        "GET",
+        "/stats/daily",
+        daily,
+        scope="read:stats",
+        flushes_events=True,
+        query=(
+            text("from", "The first day, YYYYMMDD", pattern=f"^{_DAY}$"),
+            text("to", "The last day, YYYYMMDD", pattern=f"^{_DAY}$"),
+        ),
+        answers=Items(Record("DailyStats", made=answers.DailyStatsMade)),
+        operation_id="stats_get_daily",
+    ),
+    endpoint(
+        "GET",
+        "/stats/active-users",
+        active_users,
+        scope="read:stats",
+        flushes_events=True,
+        answers=Value({"type": "integer", "minimum": 0}),
+        operation_id="stats_get_active_users_count",
+    ),
 )

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gatewright.server.management import answers
+from gatewright.server.management.description import FIELDS, Record
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.management.schema import Body, chosen, invalid_body, require_unique
 from gatewright.server.tenant import SETTINGS_OPTION, tenant_settings
@@ -190,8 +192,23 @@ def _in_hours(body: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+_SHOWN = Record(
+    "Tenant",
+    TenantSettings,
+    answers.TenantMade,
+    unseen=tuple(name for name in TenantSettings.__struct_fields__ if name.endswith(MINUTES)),
+)
+
 ROUTES = (
-    endpoint("GET", "/tenants/settings", read, scope="read:tenant_settings"),
+    endpoint(
+        "GET",
+        "/tenants/settings",
+        read,
+        scope="read:tenant_settings",
+        query=FIELDS,
+        answers=_SHOWN.in_part(),
+        operation_id="tenants_settings_get",
+    ),
     endpoint(
         "PATCH",
         "/tenants/settings",
@@ -199,5 +216,7 @@ ROUTES = (
         scope="update:tenant_settings",
         body=TenantSettings,
         changes="Update tenant settings",
+        answers=_SHOWN,
+        refuses=(),
     ),
 )

@@ -10,7 +10,16 @@ from msgspec import UNSET, Meta, UnsetType
 from gatewright.guard import all_of, any_of
 from gatewright.server.errors import AlreadyExists, ApiError, NotFound
 from gatewright.server.events import iso_time
-from gatewright.server.management import permissions
+from gatewright.server.management import answers, permissions
+from gatewright.server.management.description import (
+    EMPTY_OBJECT,
+    FIELDS,
+    PAGING,
+    Items,
+    Nothing,
+    Record,
+    text,
+)
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
 from gatewright.server.management.schema import Body, chosen, invalid_body, require_unique, searched
 from gatewright.server.model import merged
@@ -256,15 +265,55 @@ def _taken() -> ApiError:
     return ApiError(409, "The user already exists.", "auth0_idp_error")
 
 
+_SHOWN = Record("User", UserPatch, answers.UserMade, unseen=(*sorted(_NOT_KEPT), "connection", "client_id"))
+
 ROUTES = (
-    endpoint("GET", "/users", list_all, scope="read:users"),
     endpoint(
-        "POST", "/users", create, scope="create:users", status=201, body=NewUser, changes="Create a user"
+        "GET",
+        "/users",
+        list_all,
+        scope="read:users",
+        query=(*PAGING, *FIELDS, text("q", "A search in Lucene's words")),
+        answers=Items(_SHOWN.in_part(), "users"),
     ),
-    endpoint("GET", "/users/{id}", read, scope="read:users"),
-    endpoint("PATCH", "/users/{id}", update, scope="update:users", body=UserPatch, changes="Update a user"),
-    endpoint("DELETE", "/users/{id}", delete, scope="delete:users", changes="Delete a user"),
-    endpoint("GET", "/users/{id}/permissions", list_permissions, scope="read:users"),
+    endpoint(
+        "POST",
+        "/users",
+        create,
+        scope="create:users",
+        status=201,
+        body=NewUser,
+        changes="Create a user",
+        answers=_SHOWN,
+        refuses=(409,),
+    ),
+    endpoint("GET", "/users/{id}", read, scope="read:users", query=FIELDS, answers=_SHOWN.in_part()),
+    endpoint(
+        "PATCH",
+        "/users/{id}",
+        update,
+        scope="update:users",
+        body=UserPatch,
+        changes="Update a user",
+        answers=_SHOWN,
+        refuses=(409,),
+    ),
+    endpoint(
+        "DELETE",
+        "/users/{id}",
+        delete,
+        scope="delete:users",
+        changes="Delete a user",
+        answers=Nothing(),
+    ),
+    endpoint(
+        "GET",
+        "/users/{id}/permissions",
+        list_permissions,
+        scope="read:users",
+        query=PAGING,
+        answers=Items(Record("UserPermission", made=answers.UserPermissionMade), "permissions"),
+    ),
     endpoint(
         "POST",
         "/users/{id}/permissions",
@@ -273,6 +322,9 @@ ROUTES = (
         status=201,
         body=permissions.Permissions,
         changes="Assign permissions to a user",
+        answers=EMPTY_OBJECT,
+        refuses=(),
+        operation_id="users_permissions_create",
     ),
     endpoint(
         "DELETE",
@@ -281,6 +333,8 @@ ROUTES = (
         scope="update:users",
         body=permissions.Permissions,
         changes="Remove permissions from a user",
+        answers=Nothing(),
+        refuses=(),
     ),
     endpoint(
         "GET",
@@ -288,6 +342,8 @@ ROUTES = (
         list_roles,
         scope=ROLE_MEMBERS,
         rule=all_of("read:users", "read:roles") | any_of("read:role_members"),
+        query=PAGING,
+        answers=Items(Record("UserRole", made=answers.UserRoleMade), "roles"),
     ),
     endpoint(
         "POST",
@@ -296,6 +352,9 @@ ROUTES = (
         scope=("update:users", "create:role_members"),
         body=Roles,
         changes="Assign roles to a user",
+        answers=Nothing(),
+        refuses=(),
+        operation_id="users_roles_assign",
     ),
     endpoint(
         "DELETE",
@@ -304,5 +363,7 @@ ROUTES = (
         scope=("update:users", "delete:role_members"),
         body=Roles,
         changes="Remove roles from a user",
+        answers=Nothing(),
+        refuses=(),
     ),
 )

@@ -16,18 +16,21 @@ _REQUEST_ID: Document = {"X-Request-Id": {"required": True, "schema": _TEXT}}
 
 _ABOUT_PARAMETERS = {
     "client_id": "The client; in Basic credentials instead, or as well",
+    "client_assertion": "Instead of a secret: a JWT that one of its keys signed (RFC 7523)",
+    "client_assertion_type": "`urn:ietf:params:oauth:client-assertion-type:jwt-bearer`",
     "client_secret": "Its secret; in Basic credentials instead, or as well",
     "audience": "The identifier of the API that the token is for",
     "scope": "Scopes parted by spaces; all that were granted when it is absent",
 }
+_PACE = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Auth0-Client-Quota-Limit")
 _REFUSALS = {
-    400: ("A parameter is missing, sent twice or cannot be read", None),
-    401: ("The client is unknown, or its secret is not the right one", None),
-    403: ("The client may not have this token", None),
-    413: ("The body is larger than 64 KiB", None),
-    415: ("The body is neither a form nor JSON, in UTF-8", None),
-    429: ("The client's quota is used up", "Retry-After"),
-    500: ("The server failed; its log tells why, under the request's id", None),
+    400: ("A parameter is missing, sent twice or cannot be read",),
+    401: ("The client is unknown, or does not prove who it is", "WWW-Authenticate"),
+    403: ("The client may not have this token",),
+    413: ("The body is larger than 64 KiB",),
+    415: ("The body is neither a form nor JSON, in UTF-8",),
+    429: ("The client asks too often, or its quota is used up", "Retry-After", *_PACE),
+    500: ("The server failed; its log tells why, under the request's id",),
     503: ("The database does not answer now", "Retry-After"),
 }
 
@@ -46,7 +49,9 @@ def components() -> Document:
     """The schemas of bodies and answers, and how clients authenticate."""
     return {
         "schemas": {
-            "TokenRequest": _token_request(),
+            "TokenForm": _token_request("TokenForm", _TEXT),
+            # In JSON, null counts as absent.
+            "TokenRequest": _token_request("TokenRequest", {"type": ["string", "null"]}),
             "Token": _object("Token", _TOKEN, required=("access_token", "expires_in", "token_type")),
             "OAuthError": _object("OAuthError", _ERROR, required=("error", "error_description")),
             "ServerMetadata": _object("ServerMetadata", _METADATA, required=_ALWAYS_IN_METADATA),
@@ -58,27 +63,28 @@ def components() -> Document:
 
 
 def _token() -> Document:
-    schema = {"schema": {"$ref": _REFERENCE + "TokenRequest"}}
+    form, members = ({"schema": {"$ref": _REFERENCE + name}} for name in ("TokenForm", "TokenRequest"))
     refused = {str(status): {"$ref": f"#/components/responses/OAuthError{status}"} for status in _REFUSALS}
     return {
         "operationId": "oauth_token",
         "summary": "An access token for an API, to a client that proves who it is.",
         "tags": ["oauth"],
         "security": [{BASIC: []}, {}],
-        "requestBody": {"required": True, "content": {FORM: schema, JSON: schema}},
-        "responses": {"200": _answer("The access token", "Token", "Cache-Control", "Pragma")} | refused,
+        "requestBody": {"required": True, "content": {FORM: form, JSON: members}},
+        "responses": {"200": _answer("The access token", "Token", "Cache-Control", "Pragma", *_PACE)}
+        | refused,
     }
 
 
-def _token_request() -> Document:
+def _token_request(title: str, text: Document) -> Document:
     properties: Document = {
-        name: {**_TEXT, "description": about} if about else _TEXT
+        name: {**text, "description": about} if about else text
         for name in sorted(PARAMETERS)
         for about in [_ABOUT_PARAMETERS.get(name)]
     }
     properties["grant_type"] = {"enum": list(GRANT_TYPES)}
     # Others are ignored (RFC 6749 section 3.2).
-    return _object("TokenRequest", properties, required=("grant_type",))
+    return _object(title, properties, required=("grant_type",))
 
 
 def _metadata(operation_id: str) -> Document:
@@ -113,8 +119,8 @@ def _answer(description: str, schema: str, *headers: str) -> Document:
 
 
 def _refusal(status: int) -> Document:
-    description, header = _REFUSALS[status]
-    return _answer(description, "OAuthError", "Cache-Control", *([header] if header else []))
+    description, *headers = _REFUSALS[status]
+    return _answer(description, "OAuthError", "Cache-Control", *headers)
 
 
 def _headers(*names: str) -> Document:
@@ -140,6 +146,7 @@ _METADATA: Document = {
     "response_types_supported": _TEXTS,
     "grant_types_supported": _TEXTS,
     "token_endpoint_auth_methods_supported": _TEXTS,
+    "token_endpoint_auth_signing_alg_values_supported": _TEXTS,
 }
 _KEYS: Document = {
     "type": "array",
