@@ -51,11 +51,15 @@ def pytest_sessionfinish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Import everything once more where the mutant is in a function that runs during import.
+    """Forget what the code without the mutant has done: its answers, and what it built during import.
 
-    mutmut forks the process of each mutant from one that has imported all modules, with no mutant in them.
+    mutmut forks the process of each mutant from one that has imported all modules and run all tests.
     """
-    if get_mutant_under_test().partition("__mutmut_")[0] in _at_import:
-        for name in [name for name in sys.modules if name.partition(".")[0] in {"gatewright", "tests"}]:
-            if name != __name__:
-                del sys.modules[name]
+    anew = get_mutant_under_test().partition("__mutmut_")[0] in _at_import
+    for name, module in list(sys.modules.items()):
+        if anew and name.partition(".")[0] in {"gatewright", "tests"} and name != __name__:
+            del sys.modules[name]
+        elif name.startswith("gatewright."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()

@@ -196,6 +196,7 @@ def test_generated_keys_are_private_and_named_by_their_thumbprint(name: str) -> 
     assert key.is_private
     assert key.algorithms == {name}
     assert key.kid == key.thumbprint()
+    assert (key.alg, key.use, key.key_ops) == (name, "sig", None)
     assert JWK.generate(name, kid="mine").kid == "mine"
     assert JWK.generate(name).thumbprint() != key.thumbprint()
 
@@ -244,6 +245,21 @@ def test_a_kid_of_255_characters_is_kept() -> None:
 def test_a_secret_has_no_kid_unless_given() -> None:
     assert JWK.symmetric(b"x" * 32, alg="HS256").kid is None
     assert JWK.symmetric(b"x" * 32, alg="HS256", kid="k").kid == "k"
+
+
+def test_a_secret_is_for_signatures_of_its_algorithm_alone() -> None:
+    key = JWK.symmetric(b"x" * 64, alg="HS256")
+    assert (key.kty, key.alg, key.use, key.key_ops) == ("oct", "HS256", "sig", None)
+    assert key.algorithms == {"HS256"}
+
+
+def test_the_members_of_a_key_say_what_it_is_for(members: Members) -> None:
+    for use in ("sig", None):
+        about = {"use": use} if use else {}
+        key = JWK.parse({**members["Ed25519"], **about, "alg": "EdDSA", "kid": "k"})
+        public = {name: value for name, value in members["Ed25519"].items() if name != "d"}
+        assert key.public().use == use
+        assert key.public().to_dict() == key.to_dict() == {**public, **about, "alg": "EdDSA", "kid": "k"}
 
 
 # public, to_dict, repr
