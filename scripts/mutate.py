@@ -86,11 +86,12 @@ def _not_caught(package: str) -> list[str]:
     """Whole files where the source is newer than its mutants; else the mutants that were not caught."""
     wanted = []
     for path in _files(package):
-        mutated = FOLDER / path
-        if not mutated.exists() or path.stat().st_mtime > mutated.stat().st_mtime:
+        mutated, results = FOLDER / path, dict(_results_of(path))
+        is_old = not mutated.exists() or path.stat().st_mtime > mutated.stat().st_mtime
+        if is_old or set(results.values()) == {"not checked"}:
             wanted.append(f"gatewright.{package}.{path.stem}.*")
         else:
-            wanted += [mutant for mutant, status in _results_of(path) if status not in CAUGHT]
+            wanted += [mutant for mutant, status in results.items() if status not in CAUGHT]
     return wanted
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -30,36 +32,53 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("mutants")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Whatever ran before the first test may matter to each of them."""
+def pytest_collection_finish() -> None:
+    """What test files do while they are collected says nothing of any one test."""
     if get_mutant_under_test() == "stats":
-        ran = state()._stats  # noqa: SLF001 - mutmut has no other door to it
-        _at_import.update(ran)
-        for function in ran:
-            state().tests_by_mangled_function_name[function] = {item.nodeid for item in session.items}
-        ran.clear()
+        state()._stats.clear()  # noqa: SLF001 - mutmut has no other door to it
 
 
 def pytest_sessionfinish() -> None:
-    """Leave out what is slow where there is enough that is quick."""
-    if get_mutant_under_test() == "stats":
-        for tests in state().tests_by_mangled_function_name.values():
-            quick = {test for test in tests if state().duration_by_test.get(test, 0) <= _SLOW}
-            if len(quick) >= _MANY:
-                tests.intersection_update(quick)
+    """Say which tests are run for a mutant of each function."""
+    if get_mutant_under_test() != "stats":
+        return
+    reaching, durations = state().tests_by_mangled_function_name, state().duration_by_test
+    for tests in reaching.values():
+        quick = {test for test in tests if durations.get(test, 0) <= _SLOW}
+        if len(quick) >= _MANY:
+            tests.intersection_update(quick)
+    for function in _at_import:
+        folder = f"tests/{function.split('.')[1]}"
+        reaching[function] = {folder}
+        durations[folder] = sum(
+            seconds for test, seconds in durations.items() if test.startswith(f"{folder}/")
+        )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Forget what the code without the mutant has done: its answers, and what it built during import.
+    """Find out what runs during import; for a mutant of that, import everything once more.
 
-    mutmut forks the process of each mutant from one that has imported all modules and run all tests.
+    mutmut forks the process of each mutant from one that has imported all modules and run all tests, without
+    the mutant. So what functions remember is forgotten, too.
     """
-    anew = get_mutant_under_test().partition("__mutmut_")[0] in _at_import
-    for name, module in list(sys.modules.items()):
-        if anew and name.partition(".")[0] in {"gatewright", "tests"} and name != __name__:
-            del sys.modules[name]
-        elif name.startswith("gatewright."):
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+    mutant = get_mutant_under_test()
+    if mutant == "stats":
+        importlib.import_module("gatewright")
+        _at_import.update(state()._stats)  # noqa: SLF001 - mutmut has no other door to it
+    elif mutant.partition("__mutmut_")[0] in _at_import:
+        for name in [name for name in sys.modules if name.partition(".")[0] in {"gatewright", "tests"}]:
+            if name != __name__:
+                del sys.modules[name]
+    else:
+        for function in (value for module in _ours() for value in vars(module).values()):
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
+def _ours() -> list[ModuleType]:
+    return [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith(("gatewright.jose.", "gatewright.guard."))
+    ]

@@ -53,8 +53,8 @@ def test_every_way_asks_for_the_rule(ask: Way) -> None:
         assert (refusal.reason, refusal.status, refusal.scopes[-1]) == ("insufficient_scope", 403, "b")
         assert isinstance(refusal.token, AccessToken)
     assert ask(guard(), request, claim("tier").equals("gold")).reason == "rule_not_met"
-    for rule in (None, "a", all_of("a")):
-        assert isinstance(ask(guard(), request, rule), AccessToken)
+    for enough in (None, "a", all_of("a")):
+        assert isinstance(ask(guard(), request, enough), AccessToken)
 
 
 @every_way
@@ -224,17 +224,20 @@ def test_what_goes_wrong_in_a_fetch_is_told_with_the_url(asked: Way) -> None:
 
 
 @both_ways
-def test_an_answer_of_a_fetch_that_is_none_is_told_as_its_mistake(asked: Way) -> None:
+@pytest.mark.parametrize("answer", [None, ("200", {}, b""), (200, {}, "text")])
+def test_an_answer_of_a_fetch_that_is_none_is_told_as_its_mistake(asked: Way, answer: Any) -> None:
     details = []
-    for answer in (None, ("200", {}, b""), (200, {}, "text")):
 
-        async def afetch(_: str, *, answer: Any = answer) -> Any:
-            return answer
+    async def afetch(_: str) -> Any:
+        return answer
 
-        for used in (afetch, lambda _, answer=answer: answer):
-            by = guard(keys=None, fetch=used, observe=lambda _, verdict: details.append(verdict.detail))
-            assert asked(by, token()) == "keys_unavailable"
-            assert "TypeError" in details[-1]
+    def fetch(_: str) -> Any:
+        return answer
+
+    for used in (afetch, fetch):
+        by = guard(keys=None, fetch=used, observe=lambda _, verdict: details.append(verdict.detail))
+        assert asked(by, token()) == "keys_unavailable"
+        assert "TypeError" in details[-1]
 
 
 @both_ways

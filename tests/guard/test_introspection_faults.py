@@ -16,7 +16,7 @@ import pytest
 from gatewright import __version__
 from gatewright.guard.introspection import Introspection, Introspector
 from gatewright.guard.refresh import FetchFailed
-from tests.guard.issuing import AUDIENCE, ISSUER, Clock, reply
+from tests.guard.issuing import AUDIENCE, ISSUER, Clock
 from tests.guard.test_introspection import ACTIVE, SECRET, StubEndpoint, soon
 
 ENDPOINT = "https://issuer.example/introspect"
@@ -244,7 +244,6 @@ def test_a_thread_that_asks_does_not_keep_the_program_from_ending(endpoint: Stub
 
 
 def test_a_broken_answer_is_an_outage(endpoint: StubEndpoint) -> None:
-    endpoint.answer = lambda request: request.wfile.write(b"no HTTP\r\n\r\n")  # type: ignore[assignment,return-value]
+    endpoint.answer = lambda request: request.wfile.write(b"no HTTP\r\n\r\n")  # type: ignore[assignment]
     asked = endpoint.introspector()
     assert "broken answer" in str(failure_of(asked))
-    endpoint.answer = reply(200, ACTIVE)

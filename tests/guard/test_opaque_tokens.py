@@ -167,7 +167,7 @@ def test_the_leeway_is_that_of_the_guard(leeway: float, expected: str) -> None:
         Issuer(ISSUER, keys=key(), introspection=asked),
         audience=AUDIENCE,
         leeway=leeway,
-        fetch=Endpoint(GOOD | {"exp": NOW - 5}),  # type: ignore[arg-type]
+        fetch=Endpoint(GOOD | {"exp": NOW - 5}),
         now=Clock(),
     )
     assert reason(door, OPAQUE) == expected
@@ -178,7 +178,7 @@ def test_the_scopes_stand_where_the_issuer_says_so() -> None:
     door = Guard(
         Issuer(ISSUER, keys=key(), introspection=asked, scope_claim=("a", "b")),
         audience=AUDIENCE,
-        fetch=Endpoint(GOOD | {"a": {"b": ["read:x"]}}),  # type: ignore[arg-type]
+        fetch=Endpoint(GOOD | {"a": {"b": ["read:x"]}}),
         now=Clock(),
     )
     assert door.check(Request("GET", "/", bearer(OPAQUE))).scopes == ("read:x",)
