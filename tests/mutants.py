@@ -48,11 +48,10 @@ def pytest_sessionfinish() -> None:
         if len(quick) >= _MANY:
             tests.intersection_update(quick)
     for function in _at_import:
-        folder = f"tests/{function.split('.')[1]}"
-        reaching[function] = {folder}
-        durations[folder] = sum(
-            seconds for test, seconds in durations.items() if test.startswith(f"{folder}/")
-        )
+        _, package, module, *_ = function.split(".")
+        file = f"tests/{package}/test_{module}.py"
+        reaching[function] = {file}
+        durations[file] = sum(seconds for test, seconds in durations.items() if test.startswith(f"{file}::"))
 
 
 @pytest.hookimpl(tryfirst=True)
