@@ -53,11 +53,37 @@ def with_cookie(value: str, method: str = "GET", **headers: str) -> Request:
         (with_cookie(f"session={GOOD}", "DELETE", Origin="https://evil.example"), "no_token"),
         (with_cookie(f"session={GOOD}", "DELETE", Origin="null"), "no_token"),
         (with_cookie(f"session={GOOD}", "get"), "no_token"),
+        (with_cookie("session=a=b"), "malformed"),
+        (with_cookie(f"X{GOOD}; session={GOOD}"), "accepted"),
     ],
 )
 def test_a_cookie_counts_where_no_other_site_can_have_sent_it(request_: Request, expected: str) -> None:
     door = guard(token_from=[cookie("session", origins=["https://blog.example"])])
     assert reason(door, request_) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "request_", "found"),
+    [
+        (cookie("s"), with_cookie("s=a=b"), "a=b"),
+        (cookie("s"), with_cookie('s="XaX"'), "XaX"),
+        (cookie("s"), with_cookie("s=XaX"), "XaX"),
+        (cookie("s"), with_cookie("s=a; s=a"), "a"),
+        (cookie("s"), with_cookie("s=a; s=b"), "a b"),
+        (cookie("s"), with_cookie("s=a", "PUT"), None),
+        (
+            cookie("s", origins=["http://a.example"]),
+            with_cookie("s=a", "PUT", Origin="http://a.example"),
+            "a",
+        ),
+        (query(), Request("GET", "/?a=b?&access_token=t"), "t"),
+        (query(), Request("GET", "/?access_token=a&access_token=b"), "a b"),
+        (query("t"), Request("GET", "/?t=a#?t=b"), "a"),
+        (query("t"), Request("GET", "/?T=a"), None),
+    ],
+)
+def test_a_place_gives_what_stands_there(place: Any, request_: Request, found: str | None) -> None:
+    assert place(request_) == found
 
 
 @pytest.mark.parametrize(
