@@ -199,6 +199,18 @@ def test_rules_print_as_they_are_written_and_hash_as_they_print(rule: Rule) -> N
     assert (again, hash(again)) == (rule, hash(rule))
 
 
+def test_what_is_joined_lies_flat_whichever_way_it_was_joined() -> None:
+    a, b, c, d = (all_of(name) for name in "abcd")
+    assert (a & b) & (c & d) == ((a & b) & c) & d == a & (b & (c & d))
+    assert (a | b) | (c | d) == ((a | b) | c) | d == a | (b | (c | d))
+    assert repr((a | b) & (c | d)) == f"({a!r} | {b!r}) & ({c!r} | {d!r})"
+
+
+def test_a_login_of_this_very_second_can_be_asked_for() -> None:
+    assert decided(fresh(max_age=0), auth_time=NOW - 30) == "accepted"
+    assert decided(fresh(max_age=0), auth_time=NOW - 31) == "insufficient_user_authentication"
+
+
 def test_functions_are_compared_by_name_and_identity() -> None:
     assert where(check, name="a") == where(check, name="a")
     assert where(check, name="a") != where(check, name="b")

@@ -87,13 +87,16 @@ def test_a_missing_scope_is_named() -> None:
 def test_revocation_and_outages_are_explained_too() -> None:
     revoked = guard(revoked=lambda _: True).explain(token(jti="t1"))
     assert (revoked.reason, revoked.steps[-1].name, revoked.steps[-1].passed) == ("revoked", "revoked", False)
+    assert "'t1'" in revoked.steps[-1].said
 
     def down(url: str) -> tuple[int, dict[str, str], bytes]:
         raise ConnectionRefusedError(url)
 
     away = guard(keys=None, fetch=down).explain(token())
     assert away.reason == "keys_unavailable"
-    assert next(step for step in away.steps if step.passed is False).name == "key"
+    failing = next(step for step in away.steps if step.passed is False)
+    assert failing.name == "key"
+    assert "ConnectionRefusedError" in failing.said
 
 
 def test_an_explanation_reads_as_lines_and_holds_no_token() -> None:

@@ -96,12 +96,28 @@ def test_what_is_public_for_one_method_is_a_handshake_for_get_alone() -> None:
         assert_guarded(app, public=["POST /feed", "POST /send"])
 
 
+def test_a_method_is_public_by_its_own_pattern_alone() -> None:
+    blogs = found("/blogs", GET=READ, POST=CREATE)
+    assert lines(blogs, public=("GET /blogs",)) == ["GET /blogs public", 'POST /blogs all_of("create:blog")']
+    assert lines(blogs, public=("POST /blogs",)) == ['GET /blogs all_of("read:blog")', "POST /blogs public"]
+    app = Marked(Route("POST", "/blogs", None, "public"))
+    assert [route.method for route in unguarded(app, ["GET /*"])] == ["POST"]
+    assert unguarded(app, ["POST /*"]) == []
+
+
 def test_a_public_route_has_no_rule_and_an_unprotected_one_is_open() -> None:
     given = [found("/blogs", GET=READ)]
     assert [route.rule for route in listed(given, PublicPaths(["/blogs"]))] == [None]
     assert listed(given, PublicPaths(["/other"]), is_protected=False) == [
         Route("GET", "/blogs", None, "open")
     ]
+
+
+class Marked:
+    """An application that an adapter has told the routes of."""
+
+    def __init__(self, *told: Route) -> None:
+        vars(self)["__gatewright_routes__"] = lambda: Policy(guard(), told)
 
 
 class Endpoint:
@@ -243,14 +259,10 @@ def test_a_line_of_the_file_has_three_columns() -> None:
 
 
 def test_an_open_route_must_be_named_as_a_public_one() -> None:
-    class App:
-        pass
-
-    app, free = App(), Policy(guard(), (Route("GET", "/a", None, "open"),))
-    vars(app)["__gatewright_routes__"] = lambda: free
-    assert unguarded(app) == list(free.routes)
-    assert unguarded(app, ["GET /a"]) == []
-    assert unguarded(app, ["!/a"]) == list(free.routes)
+    free = Route("GET", "/a", None, "open")
+    assert unguarded(Marked(free)) == [free]
+    assert unguarded(Marked(free), ["GET /a"]) == []
+    assert unguarded(Marked(free), ["!/a"]) == [free]
 
 
 def test_new_public_route_is_opened_and_one_that_was_is_not() -> None:
