@@ -16,7 +16,7 @@ _at_import: set[str] = set()
 
 # A mutant that survives has run every test that reaches its function. Where there are `_MANY` of them, those
 # that take longer than `_SLOW` seconds are left out: they would be most of the time and find next to nothing.
-_MANY, _SLOW = 100, 0.1
+_MANY, _SLOW = 100, 0.25
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,9 +1,11 @@
+import hashlib
 import json
 from collections.abc import Mapping
 
 import pytest
 
 from gatewright.jose import ALGORITHMS, JWK, JWKS, InvalidKey, jws
+from gatewright.jose.encoding import encode
 
 Members = Mapping[str, Mapping[str, object]]
 
@@ -37,6 +39,15 @@ def _public(members: Mapping[str, object], **more: object) -> dict[str, object]:
 def test_thumbprints_are_those_of_the_rfcs(members: Members) -> None:
     assert JWK.parse(RFC7638_KEY).thumbprint() == RFC7638_THUMBPRINT
     assert JWK.parse(members["Ed25519"]).thumbprint() == RFC8037_THUMBPRINT
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521", "Ed25519", "oct"])
+def test_a_thumbprint_is_the_hash_of_the_required_members_in_order(kind: str, members: Members) -> None:
+    required = members[kind] if kind == "oct" else _public(members[kind])
+    canonical = "{" + ",".join(f'"{name}":"{required[name]}"' for name in sorted(required)) + "}"
+    key = JWK.parse(members[kind])
+    assert key.thumbprint() == encode(hashlib.sha256(canonical.encode()).digest())
+    assert key.to_dict(private=True) == members[kind]
 
 
 def test_thumbprint_looks_at_the_key_alone(members: Members) -> None:

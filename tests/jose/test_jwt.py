@@ -51,11 +51,10 @@ def test_the_signed_token_is_compact_and_keeps_the_order_of_claims(keys: Mapping
     assert "typ" not in jws.parse(jwt.sign({}, keys["EdDSA"], typ=None)).header
 
 
-def test_a_key_that_fits_several_algorithms_signs_with_the_one_that_is_named() -> None:
-    members = JWK.generate("PS256").to_dict(private=True)
-    del members["alg"]
-    key = JWK.parse(members)
-    assert jws.parse(jwt.sign({}, key, alg="PS384")).alg == "PS384"
+def test_a_key_that_fits_several_algorithms_signs_with_the_one_that_is_named(
+    members: Mapping[str, Mapping[str, object]],
+) -> None:
+    assert jws.parse(jwt.sign({}, JWK.parse(members["RSA"]), alg="PS384")).alg == "PS384"
 
 
 def test_the_key_is_looked_for_by_the_kid_of_the_token(
