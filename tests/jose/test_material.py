@@ -83,6 +83,11 @@ def test_huge_rsa_exponent_is_refused(exponent: int, members: Members) -> None:
     _refused(_rsa(_number(members["RSA"], "n"), exponent), "^e is")
 
 
+def test_a_leading_zero_byte_does_not_make_room_for_a_huge_rsa_exponent(members: Members) -> None:
+    for octets in (b"\x00" + (2**32 + 1).to_bytes(5, "big"), b"\x00\x01" + bytes(4) + b"\x01"):
+        _refused({**members["RSA"], "e": encode(octets)}, "e is too long")
+
+
 @pytest.mark.parametrize("exponent", [65537, 65539, 2**32 - 1])
 def test_odd_rsa_exponent_from_65537_to_32_bits_is_read(exponent: int, members: Members) -> None:
     assert JWK.parse(_rsa(_number(members["RSA"], "n"), exponent)).kty == "RSA"
