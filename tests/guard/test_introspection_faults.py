@@ -16,6 +16,7 @@ import pytest
 from gatewright import __version__
 from gatewright.guard.introspection import Introspection, Introspector
 from gatewright.guard.refresh import FetchFailed
+from tests.guard.asking import dripping
 from tests.guard.issuing import AUDIENCE, ISSUER, Clock
 from tests.guard.test_introspection import ACTIVE, SECRET, StubEndpoint, soon
 
@@ -247,3 +248,10 @@ def test_a_broken_answer_is_an_outage(endpoint: StubEndpoint) -> None:
     endpoint.answer = lambda request: request.wfile.write(b"no HTTP\r\n\r\n")  # type: ignore[assignment]
     asked = endpoint.introspector()
     assert "broken answer" in str(failure_of(asked))
+
+
+def test_an_answer_that_never_ends_holds_no_thread_beyond_the_time(endpoint: StubEndpoint) -> None:
+    endpoint.answer = dripping(20)
+    asked = endpoint.introspector(timeout=0.3)
+    failure_of(asked)
+    assert soon(lambda: not any("introspection" in each.name for each in threading.enumerate()))
