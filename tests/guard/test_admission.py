@@ -103,6 +103,7 @@ def test_a_token_that_was_not_looked_at_before_is_looked_at_then(admitted: Way) 
     notes: dict[str, Any] = {}
     by = guard()
     admitted(notes, by, NOBODY, None, optional=True)
+    assert reason(admitted, notes, by, reader(), CREATE) == "insufficient_scope"
     entered = admitted(notes, by, reader(), READ)
     assert entered is not None
     assert notes == {TOKEN: entered, GUARD: by}
