@@ -96,3 +96,19 @@ def test_command_line_does_not_saw_off_its_own_branch(cli: Cli, verb: str) -> No
     ran = cli("apps", verb, "Gatewright CLI", "--force")
     assert ran.code == 2
     assert cli("apps", "list").code == 0
+
+
+def test_auth_method_is_shown_as_far_as_it_may_be_known(
+    cli: Cli, caller: Caller, reader: Application
+) -> None:
+    def shown(*more: str) -> str:
+        rows = cli("apps", "show", reader.client_id, *more).out.splitlines()
+        return next(row for row in rows if row.startswith("AUTH METHOD")).removeprefix("AUTH METHOD").strip()
+
+    path = f"clients/{reader.client_id}"
+    keys: dict[str, object] = {"private_key_jwt": {"credentials": []}}
+    assert (shown(), shown("-r")) == ("-", "client_secret_post")
+    caller.update(path, token_endpoint_auth_method="client_secret_basic")
+    assert shown() == "client_secret_basic"
+    caller.update(path, token_endpoint_auth_method=None, client_authentication_methods=keys)
+    assert (shown(), shown("-r")) == ("-", "private_key_jwt")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gatewright.server.management import tools
 from gatewright.server.management.app import ROUTES
 from gatewright.server.settings import PREFIX, Settings
 
@@ -42,3 +43,11 @@ def test_the_page_of_http_names_every_noun_of_the_management_api_and_no_other() 
 
     nouns = {row.path.split("/{")[0].removesuffix("/rotate") for row in ROUTES}
     assert told == nouns
+
+
+def test_the_page_of_http_names_what_is_only_answered_for_tools_and_nothing_else() -> None:
+    page = (REFERENCE / "http.md").read_text(encoding="utf-8")
+    section = page.partition("## Answered for tools")[2].partition("\n## ")[0]
+
+    told = set(re.findall(r"`(/[a-z-]+)`", section))
+    assert told == {"/" + row.path.split("/")[1] for row in tools.ROUTES}

@@ -52,7 +52,7 @@ Offline: TypeAlias = Annotated[bool | None, Parameter(name=["--offline-access", 
 ApiArgument: TypeAlias = Annotated[str, Parameter(help="Id, identifier, or a name only one API has.")]
 
 app = noun("apis", purpose="APIs, and the permissions they define.")
-scopes_app = noun("scopes", purpose="The permissions of an API.")
+scopes_app = noun("scopes", purpose="The permissions of an API.", within="apis")
 app.command(scopes_app)
 
 

@@ -157,6 +157,13 @@ def _type(application: Record) -> str:
     return WORD_FOR_TYPE.get(app_type, app_type)
 
 
+def _method(application: Record) -> str | None:
+    """How it authenticates, as far as the answer tells: keys are shown to who may read secrets."""
+    methods = application.get("client_authentication_methods") or {}
+    by_default = "client_secret_post" if "client_secret" in application else None
+    return application.get("token_endpoint_auth_method") or ", ".join(methods) or by_default
+
+
 def _show(application: Record, *, reveal: bool, as_json: bool) -> None:
     if as_json:
         write_json(_visible(application, reveal=reveal))
@@ -167,7 +174,7 @@ def _show(application: Record, *, reveal: bool, as_json: bool) -> None:
         "description": application.get("description"),
         "type": _type(application),
         "grants": " ".join(application.get("grant_types") or []),
-        "auth method": application.get("token_endpoint_auth_method", "client_secret_post"),
+        "auth method": _method(application),
     }
     if reveal:
         members["client secret"] = application.get("client_secret")

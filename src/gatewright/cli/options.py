@@ -51,9 +51,10 @@ ScopeWords: TypeAlias = Annotated[
 ]
 
 
-def noun(name: str, *, purpose: str) -> App:
-    """The commands of one noun."""
-    return App(name=name, help=purpose, help_epilogue=f"More: gatewright {name} COMMAND --help\n")
+def noun(name: str, *, purpose: str, within: str = "") -> App:
+    """The commands of one noun, which may be part of another."""
+    words = f"{within} {name}".strip()
+    return App(name=name, help=purpose, help_epilogue=f"More: gatewright {words} COMMAND --help\n")
 
 
 def examples(*lines: str) -> str:

@@ -14,7 +14,9 @@ READS_SECRETS = "read:client_keys"
 
 AppArgument: TypeAlias = Annotated[str, Parameter(help="Client id, or a name only one application has.")]
 
-app = noun("secrets", purpose="The secrets of an application: two, while one is being replaced.")
+app = noun(
+    "secrets", purpose="The secrets of an application: two, while one is being replaced.", within="apps"
+)
 
 
 @app.command(

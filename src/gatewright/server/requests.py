@@ -164,13 +164,22 @@ def parse_object(body: bytes) -> dict[str, object]:
     Raises:
         BodyRefused: 400, saying what is wrong.
     """
-    try:
-        document = parse_json(body)
-    except JoseError as error:
-        raise BodyRefused(400, f"The request body is not sound JSON: {error}") from error
+    document = parse_value(body)
     if not isinstance(document, dict):
         raise BodyRefused(400, "The request body must be a JSON object")
     return document
+
+
+def parse_value(body: bytes) -> object:
+    """Any JSON, read by the one strict decoder.
+
+    Raises:
+        BodyRefused: 400, saying what is wrong.
+    """
+    try:
+        return parse_json(body)
+    except JoseError as error:
+        raise BodyRefused(400, f"The request body is not sound JSON: {error}") from error
 
 
 def json_response(

@@ -97,7 +97,7 @@ def test_change_replaces_and_drops_the_pii_config_that_is_not_sent(caller: Calle
     assert without == {name: value for name, value in changed.items() if name != "pii_config"} | {
         "filters": []
     }
-    sink = {"httpEndpoint": "https://other.example/in"}
+    sink = {"httpAuthorization": HTTP["httpAuthorization"], "httpEndpoint": "https://other.example/in"}
     assert caller.update(path, sink=sink) == {**without, "sink": sink}
     assert caller.manage("GET", path).json() == {**without, "sink": sink}
 
@@ -120,15 +120,30 @@ def test_sink_that_the_other_side_settled_cannot_change(caller: Caller, refused:
     refused(answer, 400, text, "operation_not_supported")
 
 
-def test_mixpanels_password_is_kept_when_not_sent(caller: Caller) -> None:
-    sink = SINKS["mixpanel"]
-    stream = made(caller, type="mixpanel", sink=sink)
-    patch = {**sink, "mixpanelProjectId": "2"}
-    del patch["mixpanelServiceAccountPassword"]
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [
+        ("http", "httpAuthorization"),
+        ("datadog", "datadogApiKey"),
+        ("splunk", "splunkToken"),
+        ("mixpanel", "mixpanelServiceAccountPassword"),
+    ],
+)
+def test_secret_that_is_not_sent_is_kept(caller: Caller, kind: str, secret: str) -> None:
+    stream = made(caller, type=kind, sink=SINKS[kind])
 
-    changed = caller.update(f"log-streams/{stream['id']}", sink=patch)
+    without = {name: value for name, value in SINKS[kind].items() if name != secret}
+    changed = caller.update(f"log-streams/{stream['id']}", sink=without)
 
-    assert changed["sink"] == {**sink, "mixpanelProjectId": "2"}
+    assert changed["sink"] == SINKS[kind]
+
+
+def test_secret_is_cleared_by_null(caller: Caller) -> None:
+    stream = made(caller, type="http", sink=HTTP)
+
+    changed = caller.update(f"log-streams/{stream['id']}", sink={**HTTP, "httpAuthorization": None})
+
+    assert "httpAuthorization" not in changed["sink"]
 
 
 def test_ended_stream_is_not_found(caller: Caller, refused: Callable[..., None]) -> None:

@@ -179,9 +179,10 @@ def test_the_client_of_the_command_line_stays_usable(
 
 
 def test_the_command_lines_client_may_lose_any_other_grant(caller: Caller) -> None:
-    caller.create("resource-servers", identifier="urn:passing")
-    grant_id = caller.authorize(caller.operator, "urn:passing")
+    caller.create("resource-servers", identifier="urn:passing", scopes=[{"value": "x"}])
+    grant_id = caller.authorize(caller.operator, "urn:passing", "x")
 
+    assert caller.update(f"client-grants/{grant_id}", scope=[])["scope"] == []
     assert caller.manage("DELETE", f"client-grants/{grant_id}").status_code == 204
     assert caller.manage("GET", f"client-grants/{grant_id}").status_code == 404
 

@@ -14,6 +14,7 @@ from tests.running import Application
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gatewright.server.app import RunningServer
     from tests.records import Clock
     from tests.running import Caller
     from tests.server.calling import Limited
@@ -170,6 +171,21 @@ def test_what_is_known_of_a_secrets_use_goes_with_it(
     caller.manage("POST", f"{client}/rotate-secret")
 
     assert "last_used_at" not in listed(caller, client)[0]
+
+
+def test_deleting_a_client_takes_what_is_known_of_its_secrets_along(
+    caller: Caller, running: RunningServer, client: str, application: Application
+) -> None:
+    def uses() -> dict[str, float]:
+        return running.server.store.read(lambda tx: tx.secret_uses.of(application.client_id))
+
+    assert works(caller, client, application.client_secret)
+    listed(caller, client)
+    assert len(uses()) == 1
+
+    assert caller.manage("DELETE", client).status_code == 204
+
+    assert uses() == {}
 
 
 def test_values_are_shown_and_logged_only_to_who_may_read_them(

@@ -18,6 +18,7 @@ from gatewright.server.management import (
     signing_keys,
     stats,
     tenant_settings,
+    tools,
     users,
 )
 from gatewright.server.management.endpoint import Router, answer
@@ -37,6 +38,7 @@ ROUTES = (
     *log_streams.ROUTES,
     *stats.ROUTES,
 )
+"""What this server has a subject for; `tools.ROUTES` are answered beside them."""
 
 
 class ManagementApi:
@@ -44,7 +46,7 @@ class ManagementApi:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._router = Router(ROUTES)
+        self._router = Router((*ROUTES, *tools.ROUTES))
         self._guard = Guard(
             server.settings.issuer,
             audience=server.settings.management_audience,

@@ -23,6 +23,7 @@ from gatewright.server.management.endpoint import (
     paged,
     require_scope,
 )
+from gatewright.server.management.global_client import list_global
 from gatewright.server.management.schema import boolean, invalid_body
 from gatewright.server.model import client_document, merge_client, new_client_id, new_client_secret
 
@@ -87,14 +88,14 @@ def read(call: Call) -> object:
 
 def list_all(call: Call) -> object:
     """The applications, in order of creation."""
+    if boolean(call.query, "is_global"):
+        return list_global(call)
     equals: dict[str, object] = {}
     if "app_type" in call.query:
         equals["app_type"] = tuple(call.query["app_type"].split(","))
     first_party = boolean(call.query, "is_first_party")
     if first_party is not None:
         equals["is_first_party"] = first_party
-    if boolean(call.query, "is_global"):
-        equals["client_id"] = ()  # there is no global client here
     shown: list[dict[str, object]] = []
 
     def render(client: Client) -> object:

@@ -19,7 +19,7 @@ from gatewright.server.errors import ApiError, BodyRefused, StoreUnavailable
 from gatewright.server.events import log_event
 from gatewright.server.limits import rate_limit, rate_limit_headers
 from gatewright.server.management.description import LARGEST_CHECKPOINT, LARGEST_OFFSET, Parameter, Shape
-from gatewright.server.management.schema import LARGEST_PAGE, Body, boolean, check_body, integer
+from gatewright.server.management.schema import LARGEST_PAGE, AnyValue, Body, boolean, check_body, integer
 from gatewright.server.model import CLI_CLIENT_OPTION, EventType, LogEvent
 from gatewright.server.requests import (
     MANAGEMENT_PATH,
@@ -27,6 +27,7 @@ from gatewright.server.requests import (
     json_response,
     note,
     parse_object,
+    parse_value,
     read_body,
     require_media_type,
 )
@@ -271,7 +272,8 @@ async def _parse_body(http: Request, row: Endpoint) -> dict[str, object]:
         return {}
     try:
         require_media_type(http, "application/json")
-        document = parse_object(await read_body(http, limit=LARGEST_BODY))
+        raw = await read_body(http, limit=LARGEST_BODY)
+        document = {"value": parse_value(raw)} if row.body is AnyValue else parse_object(raw)
     except BodyRefused as refusal:
         raise ApiError(refusal.status, str(refusal), "invalid_body") from refusal
     check_body(document, row.body)

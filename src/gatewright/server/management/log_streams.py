@@ -126,6 +126,10 @@ _SINKS: Mapping[str, type[Struct]] = {
 }
 # Their sink is settled with the other side when the stream is made.
 _FIXED_SINKS = frozenset({"eventbridge", "eventgrid"})
+_SECRETS = (
+    *("httpAuthorization", "datadogApiKey", "splunkToken", "segmentWriteKey"),
+    "mixpanelServiceAccountPassword",
+)
 _NAMES = {"is_priority": "isPriority", "start_from": "startFrom"}
 _ORDER = ("name", "type", "status", "sink", "isPriority", "filters", "pii_config")
 
@@ -196,7 +200,7 @@ def update(call: Call) -> object:
     if sink is not None:
         if kind in _FIXED_SINKS:
             raise ApiError(400, "The sink of such a log stream cannot be changed.", "operation_not_supported")
-        sink = _with_kept_password(stream, sink)
+        sink = _with_kept_secrets(stream, sink)
         check_member(sink, _SINKS[kind], "sink")
     patch = _checked(call.body)
 
@@ -233,11 +237,9 @@ def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "sink" and value is not None}
 
 
-def _with_kept_password(stream: LogStream, sink: Mapping[str, Any]) -> dict[str, Any]:
-    """Mixpanel's password alone may be left out of a changed sink."""
-    name = "mixpanelServiceAccountPassword"
-    kept = {name: stream.sink[name]} if name in stream.sink else {}
-    return {**kept, **sink}
+def _with_kept_secrets(stream: LogStream, sink: Mapping[str, Any]) -> dict[str, Any]:
+    """Secrets may be left out of a changed sink, as by tools that hide them in exports; ``null`` clears."""
+    return {**{name: stream.sink[name] for name in _SECRETS if name in stream.sink}, **sink}
 
 
 def _sorted(sink: Mapping[str, Any]) -> dict[str, Any]:

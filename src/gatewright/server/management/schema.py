@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^<>]+$")]
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The root of request bodies: an unknown member is a fault."""
+
+
+class AnyValue(Body):
+    """A body of any JSON, which comes as this member."""
+
+    value: Any
 
 
 # How msgspec words a fault, and how Auth0's validator does.
