@@ -104,6 +104,15 @@ class ClientCredentialMade(Struct):
     expires_at: str | UnsetType = UNSET
 
 
+class ClientSecretMade(Struct):
+    """One secret of a client; its value only to who may read it, its last use once there was one."""
+
+    id: str
+    secret: str | UnsetType = UNSET
+    created_at: str | UnsetType = UNSET
+    last_used_at: str | UnsetType = UNSET
+
+
 class DailyStatsMade(Struct):
     """What happened on one day."""
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from gatewright.server.client import Client, ClientSecret
 from gatewright.server.errors import ApiError
 from gatewright.server.events import iso_time
+from gatewright.server.management import answers
+from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Answer, Call, endpoint
 from gatewright.server.model import new_client_secret
 
@@ -75,6 +77,8 @@ def _named(call: Call) -> Client:
     return client
 
 
+_SHOWN = Record("ClientSecret", made=answers.ClientSecretMade)
+
 ROUTES = (
     endpoint(
         "GET",
@@ -82,6 +86,7 @@ ROUTES = (
         list_all,
         scope=("read:clients", _REVEALS),
         flushes_events=True,
+        answers=Items(_SHOWN),
     ),
     endpoint(
         "POST",
@@ -90,6 +95,9 @@ ROUTES = (
         scope="create:client_keys",
         status=201,
         changes="Add a client secret",
+        answers=_SHOWN,
+        refuses=(409,),
+        operation_id="clients_secrets_create",
     ),
     endpoint(
         "DELETE",
@@ -97,5 +105,6 @@ ROUTES = (
         delete,
         scope="delete:client_keys",
         changes="Delete a client secret",
+        answers=Nothing(),
     ),
 )

@@ -281,6 +281,7 @@ ROUTES = (
         scope="update:client_keys",
         changes="Rotate a client secret",
         answers=_SHOWN,
+        refuses=(),
         operation_id="clients_rotate_secret",
     ),
 )

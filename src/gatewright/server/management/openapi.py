@@ -123,7 +123,8 @@ def _refused(row: Endpoint) -> list[int]:
     statuses |= {*_OF_ONE} if "{" in row.path else set()
     statuses |= {*_OF_A_BODY} if row.body is not None else set()
     # A row that does not say what else it refuses is taken to refuse what a write may.
-    more = row.refuses if row.refuses is not None else _OF_A_WRITE if row.body is not None else ()
+    is_write = row.method in {"POST", "PUT", "PATCH"}
+    more = row.refuses if row.refuses is not None else _OF_A_WRITE if is_write else ()
     return sorted(statuses | {*more})
 
 

@@ -83,6 +83,7 @@ ROUTES = (
         changes="Rotate the signing keys",
         prepare=lambda server, _: server.keys.fresh_keys(),
         answers=_NAMED,
+        refuses=(),
         operation_id="keys_signing_rotate",
     ),
     endpoint(
@@ -92,6 +93,7 @@ ROUTES = (
         scope="update:signing_keys",
         changes="Revoke a signing key",
         answers=_NAMED,
+        refuses=(),
         operation_id="keys_signing_revoke",
     ),
 )
