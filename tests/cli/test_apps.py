@@ -105,7 +105,8 @@ def test_auth_method_is_shown_as_far_as_it_may_be_known(
         rows = cli("apps", "show", reader.client_id, *more).out.splitlines()
         return next(row for row in rows if row.startswith("AUTH METHOD")).removeprefix("AUTH METHOD").strip()
 
-    path, keys = f"clients/{reader.client_id}", {"private_key_jwt": {"credentials": []}}
+    path = f"clients/{reader.client_id}"
+    keys: dict[str, object] = {"private_key_jwt": {"credentials": []}}
     assert (shown(), shown("-r")) == ("-", "client_secret_post")
     caller.update(path, token_endpoint_auth_method="client_secret_basic")
     assert shown() == "client_secret_basic"
