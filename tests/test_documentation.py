@@ -12,6 +12,7 @@ import pytest
 
 from gatewright.cli.program import build
 from tests.running import bearer, serving
+from tests.server.assertions import new_key, private_pem, public_pem
 
 if TYPE_CHECKING:
     from tests.running import Caller
@@ -50,6 +51,31 @@ def test_the_guarded_api_of_the_readme_refuses_and_admits(caller: Caller) -> Non
         assert refused.status_code == 403
         admitted = httpx2.get(f"{url}/blogs", headers=bearer(caller.token(reader, audience)))
         assert admitted.json() == {"readBlogAccess": True}
+
+
+def test_the_token_request_of_the_page_on_keys_gets_a_token(
+    caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "how-to" / "authenticate-with-a-key.md"
+    (snippet,) = snippets(page, "python")
+    key = new_key()
+    credential = {"credential_type": "public_key", "pem": public_pem(key)}
+    methods = {"private_key_jwt": {"credentials": [credential]}}
+    client_id = caller.create("clients", name="Keyed", client_authentication_methods=methods)["client_id"]
+    caller.create("resource-servers", identifier="urn:keyed")
+    caller.create("client-grants", client_id=client_id, audience="urn:keyed", scope=[])
+    (tmp_path / "client.key").write_text(private_pem(key))
+    monkeypatch.chdir(tmp_path)
+    shown = {"http://localhost:8844/": caller.issuer, "IZp8OY5aSvO17VdVaA2ME40tfkBf38sO": client_id}
+    for text, real in shown.items():
+        assert text in snippet
+        snippet = snippet.replace(text, real)
+    made: dict[str, Any] = {}
+
+    exec(snippet, made)  # noqa: S102 - the point of the test
+
+    answer = caller.http.post("oauth/token", data=made["token_request"]("urn:keyed"))
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("page", ["how-to/come-from-express.md", "reference/guard.md"])
