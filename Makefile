@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Arguments for `gatewright demo`: make demo ARGS=--once
+# Arguments of a program: make demo ARGS=--once, make mutate ARGS=--again
 ARGS :=
 # Arguments for pytest: make test PYTEST_ARGS="-k tutorial"
 PYTEST_ARGS :=
@@ -45,8 +45,8 @@ bench: $(VENV)/demo.stamp ## the benchmarks (results in benchmarks/results)
 soak: ## the long reliability runs
 	@echo "There is no long reliability run yet."
 
-mutate: ## mutation testing of the verification code
-	@echo "There is no mutation testing yet."
+mutate: $(VENV)/dev.stamp ## mutation testing of jose and guard: an hour (ARGS=--again: only what was not caught)
+	@$(BIN)/python scripts/mutate.py $(ARGS)
 
 lock: $(VENV)/dev.stamp ## requirements/*.txt from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes \
@@ -60,7 +60,7 @@ lock: $(VENV)/dev.stamp ## requirements/*.txt from pyproject.toml (UPGRADE=--upg
 	$(UV_COMPILE) --group lock --output-file requirements/lock.txt
 
 clean: ## remove what make made; data folders stay
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find examples tests -type d -name node_modules -prune -exec rm -rf {} +
 	find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -11,6 +11,7 @@ import yaml
 
 from gatewright.cli.failures import ExitCode
 from tests.running import ServerProcess, caller_of
+from tests.server.assertions import new_key, public_pem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,3 +196,20 @@ def test_what_the_server_refuses_is_said_with_what_was_done_before(cli: Cli) -> 
     ran = cli("import", written(text))
     assert (ran.code, ran.out) == (ExitCode.NOT_FOUND, "create  application     Good\n")
     assert "resource server does not exist" in ran.err
+
+
+def test_a_new_application_brings_its_keys_along(cli: Cli, its_caller: Caller) -> None:
+    key = {"credential_type": "public_key", "name": "k1", "pem": public_pem(new_key())}
+    keyed = {"name": "Keyed", "client_authentication_methods": {"private_key_jwt": {"credentials": [key]}}}
+    file = written(yaml.safe_dump({"clients": [keyed]}))
+    assert cli("import", file).out == "create  application     Keyed\n"
+    assert cli("import", file).out == ""
+    (made,) = [each for each in its_caller.manage("GET", "clients").json() if each["name"] == "Keyed"]
+    (credential,) = its_caller.manage("GET", f"clients/{made['client_id']}/credentials").json()
+    assert credential["name"] == "k1"
+    ids = {"private_key_jwt": {"credentials": [{"id": credential["id"]}]}}
+    assert made["client_authentication_methods"] == ids
+    ran = cli(
+        "import", written(yaml.safe_dump({"clients": [keyed | {"client_authentication_methods": ids}]}))
+    )
+    assert (ran.out, "without their keys" in ran.err) == ("", True)

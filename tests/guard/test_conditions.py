@@ -77,7 +77,7 @@ def test_a_claim_may_be_nested() -> None:
         (NOW, "accepted"),
         (NOW - 330, "accepted"),
         (NOW - 331, "insufficient_user_authentication"),
-        (NOW + 29, "accepted"),
+        (NOW + 30, "accepted"),
         (NOW + 31, "insufficient_user_authentication"),
         (True, "insufficient_user_authentication"),
         ("now", "insufficient_user_authentication"),
@@ -121,6 +121,35 @@ def test_of_alternatives_the_one_that_a_login_can_meet_is_answered_first() -> No
     assert refusal(all_of("admin") & acr("mfa")).status == 403
 
 
+@pytest.mark.parametrize(
+    ("rule", "org", "expected"),
+    [
+        (all_of("a") & OWN_ORG, "acme", "accepted"),
+        (all_of("a") & OWN_ORG, "other", "rule_not_met"),
+        (all_of("a", "b") & OWN_ORG, "acme", "insufficient_scope"),
+        (OWN_ORG & all_of("a", "b"), "acme", "insufficient_scope"),
+        (OWN_ORG | all_of("b"), "acme", "accepted"),
+        (all_of("b") | OWN_ORG, "acme", "accepted"),
+        (OWN_ORG | all_of("b"), "other", "rule_not_met"),
+        (acr("mfa") & OWN_ORG, "other", "insufficient_user_authentication"),
+    ],
+)
+def test_parts_of_a_rule_see_the_request_too(rule: Rule, org: str, expected: str) -> None:
+    assert decided(rule, params={"org": org}, org_id="acme", scope="a") == expected
+
+
+def test_a_login_is_told_what_it_lacks_and_no_more() -> None:
+    rule = acr("mfa") & fresh(max_age=300)
+    for claims, acr_values, max_age in (
+        ({"acr": "mfa"}, (), 300),
+        ({"auth_time": NOW}, ("mfa",), None),
+        ({}, ("mfa",), 300),
+    ):
+        refused = refusal(rule, **claims)
+        assert isinstance(refused, StepUpRequired)
+        assert (refused.acr_values, refused.max_age) == (acr_values, max_age)
+
+
 def test_a_function_decides_with_the_token_and_the_request() -> None:
     rule = where(lambda token, request: token.subject == request.path_params["user"], name="own account")
     assert decided(rule, params={"user": "app@clients"}) == "accepted"
@@ -130,7 +159,7 @@ def test_a_function_decides_with_the_token_and_the_request() -> None:
 
 @pytest.mark.parametrize("gives", [None, 1, "yes", [], object()])
 def test_a_function_that_gives_no_bool_opens_nothing(gives: object) -> None:
-    with pytest.raises(TypeError, match="True or False"):
+    with pytest.raises(TypeError, match=rf'where\("odd"\) gives {type(gives).__name__}, not True or False'):
         decided(where(lambda *_: gives, name="odd"))  # type: ignore[arg-type]
 
 
@@ -168,6 +197,18 @@ def check(*_: object) -> bool:
 def test_rules_print_as_they_are_written_and_hash_as_they_print(rule: Rule) -> None:
     again = eval(repr(rule))  # noqa: S307 - of what stands above
     assert (again, hash(again)) == (rule, hash(rule))
+
+
+def test_what_is_joined_lies_flat_whichever_way_it_was_joined() -> None:
+    a, b, c, d = (all_of(name) for name in "abcd")
+    assert (a & b) & (c & d) == ((a & b) & c) & d == a & (b & (c & d))
+    assert (a | b) | (c | d) == ((a | b) | c) | d == a | (b | (c | d))
+    assert repr((a | b) & (c | d)) == f"({a!r} | {b!r}) & ({c!r} | {d!r})"
+
+
+def test_a_login_of_this_very_second_can_be_asked_for() -> None:
+    assert decided(fresh(max_age=0), auth_time=NOW - 30) == "accepted"
+    assert decided(fresh(max_age=0), auth_time=NOW - 31) == "insufficient_user_authentication"
 
 
 def test_functions_are_compared_by_name_and_identity() -> None:

@@ -6,9 +6,10 @@ import logging
 
 import pytest
 
-from gatewright import Guard, Issuer, Request, acr, all_of, claim
+from gatewright import Guard, Issuer, Request, acr, all_of, claim, path
+from gatewright.guard.rules import fresh
 from tests.adapters.test_contract import HOSTILE, TABLE
-from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, bearer, guard, key, token
+from tests.guard.issuing import AUDIENCE, ISSUER, NOW, REMOVED, Clock, bearer, guard, key, token
 
 
 def said_by(door: Guard, headers: list[tuple[str, str]]) -> tuple[str, str]:
@@ -86,13 +87,16 @@ def test_a_missing_scope_is_named() -> None:
 def test_revocation_and_outages_are_explained_too() -> None:
     revoked = guard(revoked=lambda _: True).explain(token(jti="t1"))
     assert (revoked.reason, revoked.steps[-1].name, revoked.steps[-1].passed) == ("revoked", "revoked", False)
+    assert "'t1'" in revoked.steps[-1].said
 
     def down(url: str) -> tuple[int, dict[str, str], bytes]:
         raise ConnectionRefusedError(url)
 
     away = guard(keys=None, fetch=down).explain(token())
     assert away.reason == "keys_unavailable"
-    assert next(step for step in away.steps if step.passed is False).name == "key"
+    failing = next(step for step in away.steps if step.passed is False)
+    assert failing.name == "key"
+    assert "ConnectionRefusedError" in failing.said
 
 
 def test_an_explanation_reads_as_lines_and_holds_no_token() -> None:
@@ -102,6 +106,113 @@ def test_an_explanation_reads_as_lines_and_holds_no_token() -> None:
     assert "=> insufficient_scope" in text
     assert sent not in text
     assert not any(part in text for part in sent.split("."))
+
+
+def test_an_explanation_reads_as_the_documents_show_it() -> None:
+    sent = token(scope="read:blog update:blog")
+    rule = all_of("create:blog", "delete:blog")
+    explained = guard(algorithms=["RS256", "ES256"]).explain(sent, rule)
+    assert str(explained).splitlines() == [
+        f"ok   grammar      a signed JWT of {len(sent)} characters",
+        "ok   claims       8 claims",
+        "ok   issuer       https://issuer.example/",
+        "ok   algorithm    RS256, allowed: RS256, ES256",
+        "ok   key          kid 'k1', RSA",
+        "ok   signature    made by this key",
+        "ok   type         an access token, typ 'JWT'",
+        "ok   claim types  client 'app', scope 'read:blog update:blog'",
+        "ok   times        expires in 3600 s, leeway 30 s",
+        "ok   audience     https://blog-api",
+        "ok   binding      a bearer token",
+        f"FAIL rule         {rule!r} is required: the token lacks create:blog delete:blog",
+        "=> insufficient_scope",
+        "Grant the client the missing scope, and take a new token.",
+    ]
+
+
+def test_an_explanation_of_a_good_token_ends_with_the_verdict() -> None:
+    explained = guard(audience=[AUDIENCE, "b"]).explain(token(scope="a"), all_of("a"))
+    assert str(explained).splitlines()[-4:] == [
+        f"ok   audience     {AUDIENCE} or b",
+        "ok   binding      a bearer token",
+        'ok   rule         all_of("a")',
+        "=> accepted",
+    ]
+
+
+def test_what_cannot_be_looked_at_after_a_fault_is_said_to_be_so() -> None:
+    explained = guard().explain("a.b", "read:blog")
+    assert [(step.name, step.passed) for step in explained.steps[:3]] == [
+        ("grammar", False),
+        ("claims", None),
+        ("issuer", None),
+    ]
+    assert explained.steps[1].said == "not looked at"
+    assert explained.steps[-1].said == 'all_of("read:blog"), not looked at'
+    assert (explained.steps[-1].name, explained.steps[-1].passed) == ("rule", None)
+    assert str(explained).splitlines()[1].split() == ["-", "claims", "not", "looked", "at"]
+
+
+def test_a_request_without_a_token_is_explained_by_its_header() -> None:
+    for headers, reason, fix in (
+        ([], "no_token", "Authorization"),
+        (bearer("a b"), "bad_header", "one space"),
+    ):
+        explained = guard().explain(Request("GET", "/", headers))
+        (step,) = explained.steps
+        assert (step.name, step.passed, explained.reason) == ("header", False, reason)
+        assert step.said == explained.verdict.detail  # type: ignore[union-attr]
+        assert fix in explained.fix
+
+
+def test_a_rule_of_the_request_is_explained_with_the_request() -> None:
+    rule = claim("org_id").equals(path("org"))
+    explained = guard().explain(
+        Request("GET", "/orgs/o1", bearer(token(org_id="o1")), path_params={"org": "o1"}), rule
+    )
+    assert explained.reason == "accepted"
+    assert explained.steps[-1].passed
+    other = guard().explain(
+        Request("GET", "/orgs/o2", bearer(token(org_id="o1")), path_params={"org": "o2"}), rule
+    )
+    assert (other.reason, other.steps[-1].said) == ("rule_not_met", f"{rule!r} is required")
+
+
+def test_the_age_of_a_login_is_explained_with_the_clock_and_leeway_of_the_decision() -> None:
+    door = guard(leeway=60)
+    for age, passed in ((360, True), (361, False)):
+        explained = door.explain(token(auth_time=int(NOW) - age), fresh(max_age=300))
+        assert explained.steps[-1].passed is passed
+        assert (explained.reason == "accepted") is passed
+    for late, passed in ((59, True), (60, False)):
+        explained = door.explain(token(exp=NOW - late))
+        assert (next(step for step in explained.steps if step.name == "times").passed, explained.reason) == (
+            passed,
+            "accepted" if passed else "expired",
+        )
+
+
+def test_a_token_without_an_audience_fails_there() -> None:
+    assert failed(guard(), token(aud=REMOVED)) == ["audience"]
+
+
+def test_scopes_are_explained_from_the_claim_they_stand_in() -> None:
+    door = Guard(Issuer(ISSUER, keys=key(), scope_claim="permissions"), audience=AUDIENCE, now=Clock())
+    explained = door.explain(token(permissions=["read:blog"]), "read:blog")
+    assert explained.reason == "accepted"
+    assert all(step.passed for step in explained.steps)
+    assert "'read:blog'" in next(step for step in explained.steps if step.name == "claim types").said
+
+
+def test_the_algorithms_of_the_issuer_are_those_explained() -> None:
+    theirs = Issuer(
+        "https://kc.example/", keys=key("theirs", "ES256"), algorithms=["ES256"], audience=AUDIENCE
+    )
+    door = Guard(Issuer(ISSUER, keys=key()), theirs, audience=AUDIENCE, now=Clock())
+    sent = token(key("mine", "RS256"), iss="https://kc.example/")
+    explained = door.explain(sent)
+    assert explained.reason == "alg_not_allowed"
+    assert next(step.name for step in explained.steps if step.passed is False) == "algorithm"
 
 
 def test_explaining_counts_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -52,6 +52,11 @@ def test_a_verified_token_has_its_claims_by_name() -> None:
     assert "extra" not in repr(found)
 
 
+def test_several_audiences_are_kept_as_they_were_sent() -> None:
+    found = guard().check(Request("GET", "/", bearer(token(aud=["https://a", AUDIENCE]))))
+    assert found.audience == ("https://a", AUDIENCE)
+
+
 def test_absent_claims_are_none_and_no_scopes() -> None:
     sent = token(sub=REMOVED, azp=REMOVED, iat=REMOVED)
     found = guard().check(Request("GET", "/", bearer(sent)))

@@ -453,6 +453,9 @@ def test_what_is_no_bearer_token_is_never_sent(endpoint: StubEndpoint, token: st
         ({"endpoint": "https://user:word@issuer.example/"}, ValueError),
         ({"endpoint": "https://issuer.example/#part"}, ValueError),
         ({"endpoint": "https://[issuer/"}, ValueError),
+        ({"endpoint": "https://issuer.example/a b"}, ValueError),
+        ({"endpoint": "https://issuer.example/\u00e9"}, ValueError),
+        ({"endpoint": "https://issuer.example/\n"}, ValueError),
         ({"endpoint": None}, TypeError),
         ({"client_id": ""}, ValueError),
         ({"client_secret": ""}, ValueError),
@@ -474,7 +477,14 @@ def test_settings_that_cannot_be_right_are_refused_when_they_are_made(
     assert SECRET not in repr(Introspection(**sound))  # type: ignore[arg-type]  # one dict for all
     with pytest.raises(error) as refusal:
         Introspection(**sound | changed)
+    assert str(refusal.value).startswith(next(iter(changed)))
     assert "word" not in str(refusal.value)
+
+
+def test_the_smallest_settings_are_settings() -> None:
+    sound: dict[str, Any] = {"endpoint": "http://127.0.0.1/i", "client_id": "a", "client_secret": "b"}
+    smallest = Introspection(**sound, ttl=0.1, negative_ttl=0, cache_size=1)
+    assert (smallest.ttl, smallest.negative_ttl, smallest.cache_size) == (0.1, 0, 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gatewright import Denied, Guard, Issuer, Request
 from gatewright.guard import Introspection
 from gatewright.jose import JWK, JWKS
-from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, StubIssuer, bearer, key, segment, token
+from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, StubIssuer, bearer, key, reply, segment, token
 
 OTHER = "https://kc.example/realms/a"
 
@@ -117,10 +117,18 @@ def test_an_issuer_without_discovery_is_asked_at_its_jwks_uri_alone() -> None:
 
 def test_an_auth0_tenant_is_named_by_its_domain() -> None:
     issuer = Issuer.auth0("acme.eu.auth0.com", scope_claim="permissions", keys=key())
-    assert issuer.url == "https://acme.eu.auth0.com/"
+    assert (issuer.url, issuer.scope_claim) == ("https://acme.eu.auth0.com/", "permissions")
+    assert Issuer.auth0("XX.eu.auth0.com").url == "https://XX.eu.auth0.com/"
     for wrong in ("", "https://acme.eu.auth0.com", "acme.eu.auth0.com/", "a b"):
         with pytest.raises(ValueError, match="domain"):
             Issuer.auth0(wrong)
+
+
+def test_keys_that_were_handed_over_are_all_there_are_for_the_async_way_too() -> None:
+    guard = Guard(Issuer(ISSUER, keys=key()), audience=AUDIENCE, now=Clock())
+    for sent, expected in ((token(), "accepted"), (token(key("other")), "unknown_key")):
+        verdict = asyncio.run(guard.adecide(asked(sent)))
+        assert (verdict.reason if isinstance(verdict, Denied) else "accepted") == expected
 
 
 @pytest.mark.parametrize(
@@ -185,6 +193,66 @@ def test_a_tenant_is_looked_up_once_and_forgotten_after_five_minutes() -> None:
     clock.forward(301)
     assert reason(guard, token(exp=NOW + 9001)) == "accepted"
     assert directory.asked == [ISSUER, ISSUER]
+
+
+def test_a_tenant_that_is_told_of_again_keeps_its_keys_unless_it_has_changed() -> None:
+    with StubIssuer() as stub:
+        stub.replies[stub.JWKS] = reply(200, {"keys": [key().to_dict()]}, Cache_Control="max-age=86400")
+        directory, clock = Directory(Issuer(stub.url)), Clock()
+        guard = tenanted(directory, clock)
+        for lookups, fetches in ((1, 1), (2, 1), (3, 1)):
+            assert reason(guard, stub.token(exp=NOW + 9000, jti=str(lookups))) == "accepted"
+            assert (len(directory.asked), stub.fetches) == (lookups, fetches)
+            directory.known[stub.url] = Issuer(stub.url)
+            clock.forward(300)
+        directory.known[stub.url] = Issuer(stub.url, leeway=7)
+        assert reason(guard, stub.token(exp=NOW + 9000, jti="changed")) == "accepted"
+        assert (len(directory.asked), stub.fetches) == (4, 2)
+
+
+def test_a_tenant_that_comes_back_is_another_one() -> None:
+    with StubIssuer() as stub:
+        directory, clock = Directory(Issuer(stub.url)), Clock()
+        guard = tenanted(directory, clock)
+        assert reason(guard, stub.token(exp=NOW + 9000)) == "accepted"
+        directory.known.clear()
+        clock.forward(300)
+        assert reason(guard, stub.token(exp=NOW + 9000)) == "untrusted_issuer"
+        directory.known[stub.url] = Issuer(stub.url)
+        clock.forward(9.9)
+        assert reason(guard, stub.token(exp=NOW + 9000)) == "untrusted_issuer"
+        clock.forward(0.1)
+        assert reason(guard, stub.token(exp=NOW + 9000)) == "accepted"
+        assert (len(directory.asked), stub.fetches) == (3, 2)
+
+
+def test_the_tenant_that_was_looked_up_longest_ago_leaves_first() -> None:
+    directory = Directory(*(Issuer(f"https://t{number}.example/", keys=key()) for number in range(101)))
+    guard = tenanted(directory)
+
+    def enters(number: int) -> bool:
+        return (
+            reason(guard, token(iss=f"https://t{number}.example/", jti=str(len(directory.asked))))
+            == "accepted"
+        )
+
+    assert all(enters(number) for number in range(100))
+    assert enters(0)
+    assert enters(99)
+    assert len(directory.asked) == 100
+    assert enters(100)
+    assert enters(1)
+    assert len(directory.asked) == 101
+    assert enters(0)
+    assert len(directory.asked) == 102
+
+
+@pytest.mark.parametrize(("length", "lookups"), [(2048, 1), (2049, 0)])
+def test_an_issuer_of_2048_characters_is_the_longest_that_is_looked_up(length: int, lookups: int) -> None:
+    directory = Directory()
+    start = "http://a.example/"
+    assert reason(tenanted(directory), token(iss=start.ljust(length, "x"))) == "untrusted_issuer"
+    assert len(directory.asked) == lookups
 
 
 def test_a_tenant_that_left_is_refused_once_it_is_looked_up_again() -> None:

@@ -259,6 +259,47 @@ def test_a_file_that_cannot_be_written_refuses_nobody(
     assert any("cannot be written" in each for each in caplog.messages)
 
 
+def test_a_file_may_have_512_kib(issuer: StubIssuer, clock: Clock, path: Path) -> None:
+    assert IssuerKeys(issuer.url, now=clock, snapshot=path).warm()
+    issuer.stop()
+    path.write_bytes(path.read_bytes().ljust(512 * 1024))
+    assert found(IssuerKeys(issuer.url, now=clock, snapshot=path)) == "found"
+    path.write_bytes(path.read_bytes() + b" ")
+    assert found(IssuerKeys(issuer.url, now=clock, snapshot=path)) == "unavailable"
+
+
+def test_what_could_not_be_put_in_place_is_not_left_behind(
+    issuer: StubIssuer, clock: Clock, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    path.mkdir()
+    before = {*tmp_path.iterdir()}
+    assert found(IssuerKeys(issuer.url, now=clock, snapshot=path)) == "found"
+    assert {each for each in tmp_path.iterdir() if each.suffix != ".lock"} == before
+
+
+def test_a_key_set_that_another_process_has_found_is_asked_for_there(
+    issuer: StubIssuer, clock: Clock, path: Path
+) -> None:
+    assert IssuerKeys(issuer.url, now=clock, snapshot=path).warm()
+    second = IssuerKeys(issuer.url, now=clock, snapshot=path)
+    assert found(second) == "found"
+    clock.forward(3600)
+    path.unlink()
+    assert found(second) == "found"
+    assert issuer.hits[issuer.DISCOVERY] == 2, "who has only read the file asks once where the keys are"
+
+
+def test_a_folder_without_locks_is_one_without_turns(
+    issuer: StubIssuer, clock: Clock, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(f"{path}.lock").mkdir()
+    started = time.monotonic()
+    assert found(IssuerKeys(issuer.url, now=clock, snapshot=path, timeout=60)) == "found"
+    assert time.monotonic() - started < 20, "nobody is waited for"
+    assert any("cannot be locked" in each for each in caplog.messages)
+
+
 def test_who_has_the_turn_and_is_stuck_holds_nobody_up_beyond_the_time(
     issuer: StubIssuer, clock: Clock, path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from gatewright import Denied, Guard, Issuer, Request
-from gatewright.guard import Introspection
+from gatewright.guard import Introspection, fresh
 from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, bearer, key, token
 
 if TYPE_CHECKING:
@@ -129,3 +129,56 @@ def test_an_explanation_of_an_opaque_token_says_what_its_issuer_said() -> None:
     gone = guarded(Endpoint({"active": False})).explain(OPAQUE)
     assert (gone.reason, gone.steps[0].passed) == ("inactive", False)
     assert OPAQUE not in str(gone)
+
+
+def test_an_explanation_says_what_was_found_and_judges_the_rule_with_the_leeway_of_the_issuer() -> None:
+    door = guarded(Endpoint(GOOD | {"auth_time": NOW - 320}))
+    good = door.explain(OPAQUE, fresh(max_age=300))
+    assert [(step.name, step.passed) for step in good.steps] == [("introspection", True), ("rule", True)]
+    assert ISSUER in good.steps[0].said
+    refused = guarded(Endpoint(GOOD | {"auth_time": NOW - 340})).explain(OPAQUE, fresh(max_age=300))
+    assert [(step.name, step.passed) for step in refused.steps] == [("introspection", True), ("rule", False)]
+    gone = guarded(Endpoint({"active": False})).explain(OPAQUE)
+    assert gone.steps[0].name == "introspection"
+    assert gone.steps[0].said == gone.verdict.detail != ""  # type: ignore[union-attr]  # refused, as asserted
+
+
+def test_an_explanation_of_a_jwt_makes_the_checks_of_a_jwt_beside_introspection() -> None:
+    assert [step.name for step in guarded(Endpoint()).explain(token()).steps][:2] == ["grammar", "claims"]
+
+
+def test_developers_are_told_what_the_issuer_said_or_why_it_did_not() -> None:
+    def verdict(endpoint: Endpoint) -> Denied:
+        found = guarded(endpoint).decide(Request("GET", "/", bearer(OPAQUE)))
+        assert isinstance(found, Denied)
+        assert found.realm == AUDIENCE
+        assert OPAQUE not in found.detail
+        return found
+
+    assert "https://issuer.example/introspect answered 503" in verdict(Endpoint(status=503)).detail
+    assert AUDIENCE in verdict(Endpoint(GOOD | {"aud": "https://other"})).detail
+    assert "https://other" in verdict(Endpoint(GOOD | {"aud": "https://other"})).detail
+
+
+@pytest.mark.parametrize(("leeway", "expected"), [(0, "expired"), (10, "accepted")])
+def test_the_leeway_is_that_of_the_guard(leeway: float, expected: str) -> None:
+    asked = Introspection("https://issuer.example/introspect", client_id="api", client_secret="made up")
+    door = Guard(
+        Issuer(ISSUER, keys=key(), introspection=asked),
+        audience=AUDIENCE,
+        leeway=leeway,
+        fetch=Endpoint(GOOD | {"exp": NOW - 5}),
+        now=Clock(),
+    )
+    assert reason(door, OPAQUE) == expected
+
+
+def test_the_scopes_stand_where_the_issuer_says_so() -> None:
+    asked = Introspection("https://issuer.example/introspect", client_id="api", client_secret="made up")
+    door = Guard(
+        Issuer(ISSUER, keys=key(), introspection=asked, scope_claim=("a", "b")),
+        audience=AUDIENCE,
+        fetch=Endpoint(GOOD | {"a": {"b": ["read:x"]}}),
+        now=Clock(),
+    )
+    assert door.check(Request("GET", "/", bearer(OPAQUE))).scopes == ("read:x",)

@@ -53,11 +53,46 @@ def with_cookie(value: str, method: str = "GET", **headers: str) -> Request:
         (with_cookie(f"session={GOOD}", "DELETE", Origin="https://evil.example"), "no_token"),
         (with_cookie(f"session={GOOD}", "DELETE", Origin="null"), "no_token"),
         (with_cookie(f"session={GOOD}", "get"), "no_token"),
+        (with_cookie("session=a=b"), "malformed"),
+        (with_cookie(f"X{GOOD}; session={GOOD}"), "accepted"),
     ],
 )
 def test_a_cookie_counts_where_no_other_site_can_have_sent_it(request_: Request, expected: str) -> None:
     door = guard(token_from=[cookie("session", origins=["https://blog.example"])])
     assert reason(door, request_) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "method", "origin", "found"),
+    [
+        ("s=a=b", "GET", "", "a=b"),
+        ('s="XaX"', "GET", "", "XaX"),
+        ("s=XaX", "GET", "", "XaX"),
+        ("s=a; s=a", "GET", "", "a"),
+        ("s=a; s=b", "GET", "", "a b"),
+        ("s=a", "PUT", "", None),
+        ("s=a", "PUT", "http://a.example", "a"),
+        ("s=a", "PUT", "http://b.example", None),
+    ],
+)
+def test_a_cookie_is_given_as_it_stands_there(
+    value: str, method: str, origin: str, found: str | None
+) -> None:
+    assert cookie("s", origins=["http://a.example"])(with_cookie(value, method, Origin=origin)) == found
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("/?a=b?&t=c", "c"),
+        ("/?t=a&t=b", "a b"),
+        ("/?t=a#?t=b", "a"),
+        ("/?T=a", None),
+        ("/?a=t", None),
+    ],
+)
+def test_a_parameter_is_given_as_it_stands_there(url: str, found: str | None) -> None:
+    assert query("t")(Request("GET", url)) == found
 
 
 @pytest.mark.parametrize(

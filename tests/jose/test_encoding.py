@@ -244,6 +244,14 @@ def test_the_greatest_depth_can_be_chosen() -> None:
         parse_json(b"[[1]]", max_depth=1)
 
 
+def test_depth_is_what_is_open_at_once() -> None:
+    parse_json(b"[" * 10 + b"[]," + b"[" * 6 + b"]" * 16)
+    with pytest.raises(MalformedToken, match="deeper than 16 "):
+        parse_json(b"[" * 10 + b"[]," + b"[" * 7 + b"]" * 17)
+    with pytest.raises(MalformedToken, match="deeper than 16 "):
+        parse_json(b'{"a":' * 10 + b'{"a":{},"b":' + b"[" * 6 + b"]" * 6 + b"}" * 11)
+
+
 @pytest.mark.parametrize(
     "document", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000, '["' + "[" * 99 + "\\"]
 )

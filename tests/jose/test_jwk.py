@@ -1,9 +1,11 @@
+import hashlib
 import json
 from collections.abc import Mapping
 
 import pytest
 
 from gatewright.jose import ALGORITHMS, JWK, JWKS, InvalidKey, jws
+from gatewright.jose.encoding import encode
 
 Members = Mapping[str, Mapping[str, object]]
 
@@ -37,6 +39,15 @@ def _public(members: Mapping[str, object], **more: object) -> dict[str, object]:
 def test_thumbprints_are_those_of_the_rfcs(members: Members) -> None:
     assert JWK.parse(RFC7638_KEY).thumbprint() == RFC7638_THUMBPRINT
     assert JWK.parse(members["Ed25519"]).thumbprint() == RFC8037_THUMBPRINT
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521", "Ed25519", "oct"])
+def test_a_thumbprint_is_the_hash_of_the_required_members_in_order(kind: str, members: Members) -> None:
+    required = members[kind] if kind == "oct" else _public(members[kind])
+    canonical = "{" + ",".join(f'"{name}":"{required[name]}"' for name in sorted(required)) + "}"
+    key = JWK.parse(members[kind])
+    assert key.thumbprint() == encode(hashlib.sha256(canonical.encode()).digest())
+    assert key.to_dict(private=True) == members[kind]
 
 
 def test_thumbprint_looks_at_the_key_alone(members: Members) -> None:
@@ -196,6 +207,7 @@ def test_generated_keys_are_private_and_named_by_their_thumbprint(name: str) -> 
     assert key.is_private
     assert key.algorithms == {name}
     assert key.kid == key.thumbprint()
+    assert (key.alg, key.use, key.key_ops) == (name, "sig", None)
     assert JWK.generate(name, kid="mine").kid == "mine"
     assert JWK.generate(name).thumbprint() != key.thumbprint()
 
@@ -244,6 +256,21 @@ def test_a_kid_of_255_characters_is_kept() -> None:
 def test_a_secret_has_no_kid_unless_given() -> None:
     assert JWK.symmetric(b"x" * 32, alg="HS256").kid is None
     assert JWK.symmetric(b"x" * 32, alg="HS256", kid="k").kid == "k"
+
+
+def test_a_secret_is_for_signatures_of_its_algorithm_alone() -> None:
+    key = JWK.symmetric(b"x" * 64, alg="HS256")
+    assert (key.kty, key.alg, key.use, key.key_ops) == ("oct", "HS256", "sig", None)
+    assert key.algorithms == {"HS256"}
+
+
+def test_the_members_of_a_key_say_what_it_is_for(members: Members) -> None:
+    for use in ("sig", None):
+        about = {"use": use} if use else {}
+        key = JWK.parse({**members["Ed25519"], **about, "alg": "EdDSA", "kid": "k"})
+        public = {name: value for name, value in members["Ed25519"].items() if name != "d"}
+        assert key.public().use == use
+        assert key.public().to_dict() == key.to_dict() == {**public, **about, "alg": "EdDSA", "kid": "k"}
 
 
 # public, to_dict, repr

@@ -51,6 +51,32 @@ def test_the_signed_token_is_compact_and_keeps_the_order_of_claims(keys: Mapping
     assert "typ" not in jws.parse(jwt.sign({}, keys["EdDSA"], typ=None)).header
 
 
+def test_a_key_that_fits_several_algorithms_signs_with_the_one_that_is_named(
+    members: Mapping[str, Mapping[str, object]],
+) -> None:
+    assert jws.parse(jwt.sign({}, JWK.parse(members["RSA"]), alg="PS384")).alg == "PS384"
+
+
+def test_the_key_is_looked_for_by_the_kid_of_the_token(
+    keys: Mapping[str, JWK], claims: Claims, expectations: dict[str, Any]
+) -> None:
+    other = JWK.generate("EdDSA", kid="other")
+    token = jwt.sign(claims, keys["EdDSA"])
+    both = JWKS([other.public(), keys["EdDSA"].public()])
+    assert jwt.verify(token, both, algorithms=["EdDSA"], **expectations) == claims
+    with pytest.raises(UnknownKey):
+        jwt.verify(token, JWKS([other.public()]), algorithms=["EdDSA"], **expectations)
+
+
+def test_the_greatest_length_of_a_token_can_be_chosen(
+    keys: Mapping[str, JWK], claims: Claims, expectations: dict[str, Any]
+) -> None:
+    token, key = jwt.sign(claims, keys["EdDSA"]), keys["EdDSA"].public()
+    assert jwt.verify(token, key, algorithms=["EdDSA"], max_length=len(token), **expectations) == claims
+    with pytest.raises(MalformedToken, match="longer"):
+        jwt.verify(token, key, algorithms=["EdDSA"], max_length=len(token) - 1, **expectations)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", object()])
 def test_claims_that_are_no_json_are_not_signed(value: object, keys: Mapping[str, JWK]) -> None:
     with pytest.raises((ValueError, TypeError)):

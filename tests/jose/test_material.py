@@ -83,6 +83,11 @@ def test_huge_rsa_exponent_is_refused(exponent: int, members: Members) -> None:
     _refused(_rsa(_number(members["RSA"], "n"), exponent), "^e is")
 
 
+def test_a_leading_zero_byte_does_not_make_room_for_a_huge_rsa_exponent(members: Members) -> None:
+    for octets in (b"\x00" + (2**32 + 1).to_bytes(5, "big"), b"\x00\x01" + bytes(4) + b"\x01"):
+        _refused({**members["RSA"], "e": encode(octets)}, "e is too long")
+
+
 @pytest.mark.parametrize("exponent", [65537, 65539, 2**32 - 1])
 def test_odd_rsa_exponent_from_65537_to_32_bits_is_read(exponent: int, members: Members) -> None:
     assert JWK.parse(_rsa(_number(members["RSA"], "n"), exponent)).kty == "RSA"
@@ -300,6 +305,26 @@ def test_ed25519_point_off_the_curve_is_refused(y: int) -> None:
     assert 5 < len(refusals) < 35
 
 
+def test_the_ed25519_points_are_those_of_the_curve_equation() -> None:
+    # Section 5.1.3 of RFC 8032, with the root that it names: of small y these belong to a point.
+    prime = 2**255 - 19
+    d = -121665 * pow(121666, prime - 2, prime) % prime
+
+    def has_root(y: int) -> bool:
+        u, v = (y * y - 1) % prime, (d * y * y + 1) % prime
+        root = u * pow(v, 3, prime) * pow(u * pow(v, 7, prime), (prime - 5) // 8, prime) % prime
+        return v * root * root % prime in (u, -u % prime)
+
+    def is_read(y: int) -> bool:
+        try:
+            JWK.parse({"kty": "OKP", "crv": "Ed25519", "x": encode(y.to_bytes(32, "little"))})
+        except InvalidKey:
+            return False
+        return True
+
+    assert [y for y in range(2, 80) if is_read(y)] == [y for y in range(2, 80) if has_root(y)]
+
+
 def test_every_generated_ed25519_key_is_on_the_curve() -> None:
     for seed in range(50):
         public = ed25519.Ed25519PrivateKey.from_private_bytes(seed.to_bytes(32, "big")).public_key()
@@ -346,6 +371,7 @@ def test_enormous_secret_is_refused() -> None:
     _refused({"kty": "oct", "k": encode(b"x" * 4097)}, "too long|more than")
     with pytest.raises(InvalidKey, match="more than 4096"):
         JWK.symmetric(b"x" * 4097, alg="HS256")
+    assert JWK.symmetric(b"x" * 4096, alg="HS256").native == b"x" * 4096
 
 
 @pytest.mark.parametrize("value", [None, 1, b"x" * 32, ["x"], "x" * 43 + "=", "x" * 41])

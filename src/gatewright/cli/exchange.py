@@ -14,12 +14,14 @@ from gatewright.cli.tenant_file import (
     APIS,
     CLIENTS,
     GRANTS,
+    METHODS,
     ROLES,
     SECTIONS,
     STREAMS,
     TENANT,
     TENANT_OWN,
     Section,
+    brings_keys_along,
     is_of_a_management_api,
     read_file,
     written_file,
@@ -29,8 +31,8 @@ _NOUNS = ("resource_servers", "clients", "client_grants", "roles", "log_streams"
 READS = (*(f"read:{noun}" for noun in _NOUNS), "read:tenant_settings")
 WRITES = (*(f"{verb}:{noun}" for verb in ("create", "update") for noun in _NOUNS), "update:tenant_settings")
 DELETES = tuple(f"delete:{noun}" for noun in _NOUNS)
-# What makes an application one that holds a secret of ours, and may set it.
-SETS_SECRETS = "update:client_keys"
+# What sets the secret of an application, and makes one that brings keys along.
+SETS_SECRETS = ("update:client_keys", "create:client_credentials")
 # What a new record cannot be made with: it is set afterwards.
 _APART = {CLIENTS.name: "client_secret", ROLES.name: "permissions", STREAMS.name: "status"}
 
@@ -123,7 +125,7 @@ def import_(
 ) -> None:
     """Bring the tenant to what the file says; done twice, the second time changes nothing."""
     document = read_file(file)
-    scopes = (*READS, *WRITES, SETS_SECRETS, *(DELETES if delete else ()))
+    scopes = (*READS, *WRITES, *SETS_SECRETS, *(DELETES if delete else ()))
     server = connect(shared.data, *scopes)
     done: list[Change] = []
     # A section after another, because grants name applications and APIs that may just have been made.
@@ -190,12 +192,8 @@ def _of_section(
 
 def _localized(server: Management, section: Section, record: Record) -> Record:
     """The record as this server would have it."""
-    kept = {
-        name: value
-        for name, value in record.items()
-        if (name not in section.own or name == "client_secret")
-        and name != ("id" if section is GRANTS else section.id)
-    }
+    own = section.own - {"client_secret"} - ({METHODS} if brings_keys_along(record) else set())
+    kept = {name: value for name, value in record.items() if name not in own and name != section.id}
     if section is GRANTS:
         kept.setdefault("subject_type", "client")
         if is_of_a_management_api(kept.get("audience")):
@@ -273,7 +271,8 @@ def _word(change: Change) -> str:
 def _say_what_is_left(document: Record) -> None:
     known = {TENANT, *(section.name for section in SECTIONS)}
     left = [name for name, value in document.items() if name not in known and value]
-    if any(client.get("client_authentication_methods") for client in document.get(CLIENTS.name) or []):
-        left.append("client_authentication_methods of applications")
+    clients = document.get(CLIENTS.name) or []
+    if any(client.get(METHODS) and not brings_keys_along(client) for client in clients):
+        left.append(f"{METHODS} without their keys (pem)")
     if left:
         say(f"Left out, as it cannot be brought in from a file: {', '.join(left)}.")

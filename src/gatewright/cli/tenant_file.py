@@ -64,6 +64,8 @@ class Section:
         return tuple(str(record.get(name) or "") for name in self.key)
 
 
+METHODS: Final = "client_authentication_methods"
+
 APIS: Final = Section(
     "resourceServers",
     "resource-servers",
@@ -87,9 +89,11 @@ CLIENTS: Final = Section(
             "signing_keys",
             "encrypted",
             "callback_url_template",
-            "client_authentication_methods",
+            METHODS,
         }
     ),
+    # Its keys are known by ids that only this server gives.
+    frozenset({METHODS}),
 )
 GRANTS: Final = Section(
     "clientGrants",
@@ -136,6 +140,16 @@ def written_file(sections: Mapping[str, object]) -> str:
     import yaml  # noqa: PLC0415 - these two commands alone need it
 
     return str(yaml.safe_dump(dict(sections), sort_keys=False, allow_unicode=True, width=110))
+
+
+def brings_keys_along(record: Record) -> bool:
+    """Whether a new application of the file can be made with its keys: they stand there, not their ids."""
+    methods = record.get(METHODS)
+    listed = [entry.get("credentials") for entry in methods.values()] if isinstance(methods, dict) else []
+    return bool(listed) and all(
+        isinstance(credentials, list) and credentials and all("pem" in each for each in credentials)
+        for credentials in listed
+    )
 
 
 def is_of_a_management_api(audience: object) -> bool:

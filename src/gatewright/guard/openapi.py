@@ -101,11 +101,11 @@ def _has_a_place(route: Route) -> bool:
 
 
 def _write_route(paths: Document, route: Route) -> None:
-    path = next((known for known in paths if _shape(known) == _shape(route.path)), route.path)
-    item = paths.setdefault(path, {})
     method = route.method.lower()
     if method not in _METHODS and route.method != ANY:
         return  # a method of somebody's own has no place in a document
+    path = next((known for known in paths if _shape(known) == _shape(route.path)), route.path)
+    item = paths.setdefault(path, {})
     present = [name for name in _METHODS if name in item]
     for name in (present or ["get"]) if route.method == ANY else [method]:
         operation = item[name] = dict(item.get(name) or _operation(name, path))
