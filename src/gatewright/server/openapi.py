@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gatewright._version import __version__
 from gatewright.server.errors import ApiError
 from gatewright.server.management import openapi as management
-from gatewright.server.management.app import ROUTES
+from gatewright.server.management.app import ALL_ROUTES
 from gatewright.server.oauth import openapi as oauth
 from gatewright.server.requests import MANAGEMENT_PATH, is_known, render
 from gatewright.server.system_api import SCOPES, title
@@ -42,7 +42,7 @@ def document(issuer: str) -> Document:
             "description": "An authorization server, wire-compatible with Auth0 where Auth0 has the same.",
         },
         "servers": [{"url": issuer.removesuffix("/")}],
-        "paths": {**oauth.paths(), **management.paths(ROUTES), **_own_paths()},
+        "paths": {**oauth.paths(), **management.paths(ALL_ROUTES), **_own_paths()},
         "components": {kind: {**parts[0][kind], **parts[1][kind]} for kind in parts[0]},
     }
 
@@ -76,9 +76,9 @@ class OpenApiDocument:
 def _components(issuer: str) -> Document:
     token_url = f"{issuer.removesuffix('/')}{oauth.TOKEN_PATH}"
     # Some scopes let in although the system API cannot grant them; the document names these too.
-    scopes = dict.fromkeys([*SCOPES, *(scope for row in ROUTES for scope in row.scopes)])
+    scopes = dict.fromkeys([*SCOPES, *(scope for row in ALL_ROUTES for scope in row.scopes)])
     return management.components(
-        ROUTES, token_url=token_url, scopes={scope: title(scope) for scope in scopes}
+        ALL_ROUTES, token_url=token_url, scopes={scope: title(scope) for scope in scopes}
     )
 
 

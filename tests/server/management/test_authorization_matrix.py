@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gatewright.guard.rules import alternatives
-from gatewright.server.management.app import ROUTES
+from gatewright.server.management.app import ALL_ROUTES
 from gatewright.server.system_api import SCOPES
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def lets_in(running: RunningServer, tokens: Callable[[Iterable[str]], str]) -> I
     connection.close()
 
 
-@pytest.mark.parametrize("row", ROUTES, ids=name_of)
+@pytest.mark.parametrize("row", ALL_ROUTES, ids=name_of)
 def test_every_endpoint_declares_scopes_that_the_system_api_has(row: Endpoint) -> None:
     declared = ways(row)
 
@@ -89,7 +89,7 @@ def test_every_endpoint_declares_scopes_that_the_system_api_has(row: Endpoint) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ROUTES, ids=name_of)
+@pytest.mark.parametrize("row", ALL_ROUTES, ids=name_of)
 def test_of_single_scopes_exactly_the_declared_ones_let_in(lets_in: Door, row: Endpoint) -> None:
     let_in = {scope for scope in SCOPES if lets_in(row, scope)}
 
@@ -97,7 +97,7 @@ def test_of_single_scopes_exactly_the_declared_ones_let_in(lets_in: Door, row: E
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ROUTES, ids=name_of)
+@pytest.mark.parametrize("row", ALL_ROUTES, ids=name_of)
 def test_of_several_scopes_a_whole_way_is_needed(lets_in: Door, row: Endpoint) -> None:
     named = frozenset(row.scopes)
     asked = [way - {missing} for way in ways(row) for missing in way]

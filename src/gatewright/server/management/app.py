@@ -40,13 +40,15 @@ ROUTES = (
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 
+ALL_ROUTES = (*ROUTES, *tools.ROUTES)
+
 
 class ManagementApi:
     """``/api/v2``. Its own tokens are checked like anybody's, with the keys handed over in process."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._router = Router((*ROUTES, *tools.ROUTES))
+        self._router = Router(ALL_ROUTES)
         self._guard = Guard(
             server.settings.issuer,
             audience=server.settings.management_audience,

@@ -232,7 +232,7 @@ _SHOWN = Record("Client", ClientUpdate, answers.ClientMade)
 _FILTERS = (
     text("app_type", "Kinds of application, parted by commas"),
     flag("is_first_party", "Only first-party applications, or only others"),
-    flag("is_global", "true: only the global client, of which there is none here"),
+    flag("is_global", "Only the client that stands for all applications, or only others"),
 )
 
 ROUTES = (

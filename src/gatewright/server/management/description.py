@@ -43,13 +43,20 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """Any other JSON value, by its schema."""
+
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
     """A list of records: bare, and, where ``member`` names it, wrapped with totals or a checkpoint too.
 
     ``has_checkpoints`` is false where ``from`` and ``take`` are answered by a bare list and a ``Link``.
     """
 
-    record: Record
+    record: Record | Value
     member: str | None = None
     has_checkpoints: bool = True
 
@@ -60,13 +67,11 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """Any other JSON value, by its schema."""
-
-    schema: Mapping[str, object]
+class Never:
+    """No answer but refusals."""
 
 
-Shape = Record | Items | Nothing | Value
+Shape = Record | Items | Nothing | Never | Value
 
 EMPTY_OBJECT = Value({"type": "object", "maxProperties": 0})
 

@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.json import schema_components
 
 from gatewright.guard.rules import alternatives
-from gatewright.server.management.description import Items, Nothing, Parameter, Record, Shape, Value
+from gatewright.server.management.description import Items, Never, Nothing, Parameter, Record, Shape, Value
 from gatewright.server.management.endpoint import Endpoint
+from gatewright.server.management.schema import AnyValue
 from gatewright.server.requests import MANAGEMENT_PATH
 
 Document = dict[str, Any]
@@ -49,7 +50,7 @@ def paths(rows: Iterable[Endpoint]) -> Document:
 def components(rows: Sequence[Endpoint], *, token_url: str, scopes: Mapping[str, str]) -> Document:
     """The schemas of bodies and answers, the refusals, and how to get a token."""
     records = _records(rows)
-    bodies = [row.body for row in rows if row.body]
+    bodies = [row.body for row in rows if row.body and row.body is not AnyValue]
     parts = [part for record in records for part in (record.sent, record.made) if part]
     _, schemas = schema_components(dict.fromkeys([*bodies, *parts]), ref_template=_REFERENCE + "{name}")
     for schema in schemas.values():
@@ -71,7 +72,7 @@ def operation_id(row: Endpoint) -> str:
     *nouns, last = row.path.strip("/").split("/")
     words = [word.replace("-", "_") for word in (*nouns, last) if not word.startswith("{")]
     verb = _METHOD_VERBS[row.method]
-    if verb == "get" and not last.startswith("{") and not isinstance(row.answers, Record):
+    if verb == "get" and not last.startswith("{") and isinstance(row.answers, Items | None):
         verb = "list"
     return "_".join([*words, verb])
 
@@ -80,7 +81,7 @@ def _operation(row: Endpoint) -> Document:
     nouns = [word for word in row.path.strip("/").split("/") if not word.startswith("{")]
     operation: Document = {
         "operationId": operation_id(row),
-        "summary": (row.operation.__doc__ or "").partition("\n")[0],
+        "summary": (getattr(row.operation, "func", row.operation).__doc__ or "").partition("\n")[0],
         "tags": [nouns[0]],
         "security": [{SCHEME: list(way)} for way in alternatives(row.rule)],
     }
@@ -89,7 +90,8 @@ def _operation(row: Endpoint) -> Document:
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
-        content = {_JSON: {"schema": {"$ref": _REFERENCE + row.body.__name__}}}
+        body = {} if row.body is AnyValue else {"$ref": _REFERENCE + row.body.__name__}
+        content = {_JSON: {"schema": body}}
         operation["requestBody"] = {"required": True, "content": content}
     refused = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in _refused(row)}
     operation["responses"] = _success(row) | refused
@@ -107,6 +109,8 @@ def _query_parameter(parameter: Parameter) -> Document:
 
 def _success(row: Endpoint) -> Document:
     shape = row.answers or (Nothing() if row.method == "DELETE" else _ANY)
+    if isinstance(shape, Never):
+        return {}
     if isinstance(shape, Nothing):
         return {"204": {"description": "Done", "headers": answer_headers(*_PACE)}}
     links = isinstance(shape, Items) and not shape.has_checkpoints
@@ -186,7 +190,7 @@ def _records(rows: Iterable[Endpoint]) -> list[Record]:
 
 def _record_of(shape: Shape | None) -> Record | None:
     if isinstance(shape, Items):
-        return shape.record
+        shape = shape.record
     return shape if isinstance(shape, Record) else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gatewright.server.errors import ApiError
+from gatewright.server.management.description import PAGING, Items, Never, Shape, Value
 from gatewright.server.management.endpoint import LIST_FIRST, Call, Endpoint, endpoint, page_of, paged
 from gatewright.server.management.schema import AnyValue
 
@@ -141,16 +142,29 @@ def _operation(answer: object) -> Callable[[Call], object]:
             return partial(_give, answer)
 
 
+def _shape(answer: object) -> Shape:
+    match answer:
+        case Refusal():
+            return Never()
+        case Empty(name):
+            return Items(Value({}), name)
+        case _:
+            return Value({"const": answer})
+
+
 def _refuse(status: int, message: str, code: str | None, _: Call) -> object:
+    """Nothing of the kind is here."""
     raise ApiError(status, message, code)
 
 
 def _list_nothing(name: str, totals: tuple[str, ...], call: Call) -> object:
+    """An empty list."""
     nothing: tuple[object, ...] = ()
     return paged(call, name, page_of(nothing), lambda item: item, totals=totals)
 
 
 def _give(body: object, _: Call) -> object:
+    """What is so without the feature."""
     return body
 
 
@@ -167,10 +181,26 @@ def _keep(body: object, call: Call) -> object:
 
 
 def _endpoints(row: Row) -> Iterator[Endpoint]:
-    yield endpoint("GET", row.path, _operation(row.answer), scope=row.scope)
+    yield endpoint(
+        "GET",
+        row.path,
+        _operation(row.answer),
+        scope=row.scope,
+        query=PAGING if isinstance(row.answer, Empty) else (),
+        answers=_shape(row.answer),
+        refuses=(row.answer.status,) if isinstance(row.answer, Refusal) else (),
+    )
     if row.writes is not None:
         scope = row.scope.replace("read:", "update:")
-        yield endpoint(row.writes, row.path, partial(_keep, row.answer), scope=scope, body=AnyValue)
+        yield endpoint(
+            row.writes,
+            row.path,
+            partial(_keep, row.answer),
+            scope=scope,
+            body=AnyValue,
+            answers=_shape(row.answer),
+            refuses=(),
+        )
 
 
 ROUTES: tuple[Endpoint, ...] = tuple(each for row in _PATHS for each in _endpoints(row))
