@@ -37,7 +37,7 @@ def private_pem(key: PrivateKey) -> str:
 
 def certificate(key: PrivateKey, *, ends: float, name: str = "client.example") -> str:
     """A self-signed certificate, as PEM."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -5,6 +5,7 @@ listing. Trust comes from the key set's address.
 """
 
 import base64
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -57,28 +58,31 @@ def as_pkcs7(pem: str) -> str:
     return pkcs7.serialize_certificates([_load(pem)], Encoding.PEM).decode()
 
 
-def thumbprint_sha256(pem: str) -> str:
-    """The SHA-256 thumbprint in base64url (RFC 8705 section 3.1, ``x5t#S256``)."""
-    return base64.urlsafe_b64encode(_load(pem).fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a client's certificate says: whose it is (RFC 4514), and until when (seconds since 1970).
+
+    ``thumbprint_sha256`` is in base64url (RFC 8705 section 3.1, ``x5t#S256``).
+    """
+
+    subject_dn: str
+    expires_at: float
+    thumbprint_sha256: str
 
 
-def subject_dn(pem: str) -> str:
-    """Whose certificate it is (RFC 4514)."""
-    return _load(pem).subject.rfc4514_string()
-
-
-def expires_at(pem: str) -> float:
-    """When it ends, in seconds since 1970."""
-    return _load(pem).not_valid_after_utc.timestamp()
-
-
-def is_certificate(pem: str) -> bool:
-    """Whether the text is a certificate and not a bare key."""
+def read(pem: str) -> Certificate | None:
+    """The certificate in a text; ``None`` when it is none."""
     try:
-        _load(pem)
+        found = _load(pem)
+        return Certificate(
+            subject_dn=found.subject.rfc4514_string(),
+            expires_at=found.not_valid_after_utc.timestamp(),
+            thumbprint_sha256=base64.urlsafe_b64encode(found.fingerprint(hashes.SHA256()))
+            .rstrip(b"=")
+            .decode(),
+        )
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _load(pem: str) -> x509.Certificate:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gatewright.jose import JWK
 from gatewright.server.events import iso_time
 from tests.records import NOW
 from tests.server.assertions import certificate, new_key, private_pem, public_pem
+from tests.server.inventing import invented, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -193,7 +197,10 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
             f"Object didn't pass validation for format date-time: {text}",
             "expires_at",
         )
-        for text in ("tomorrow", "2100-01-01", "2100-01-01T00:00:00", "2100-13-01T00:00:00Z", "4102444800")
+        for text in (
+            *("tomorrow", "2100-01-01", "2100-01-01T00:00:00", "2100-13-01T00:00:00Z", "4102444800"),
+            *("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"),
+        )
     ),
     ({**SOUND, "expires_at": None}, "Expected type string but found type null", "expires_at"),
     ({**SOUND, "expires_at": iso_time(NOW)}, "The credential has expired already", "expires_at"),
@@ -245,6 +252,50 @@ def test_fault_is_refused(
     where = f" on property {prop}" if prop else ""
     refused(answer, 400, f"Payload validation error: '{detail}'{where}.", "invalid_body")
     assert caller.manage("GET", path).json() == []
+
+
+CREDENTIAL_MEMBERS = st.fixed_dictionaries(
+    {"credential_type": st.sampled_from(["public_key", "x509_cert", "cert_subject_dn"])},
+    optional={
+        "name": texts,
+        "pem": st.sampled_from([SOUND["pem"], CERTIFICATE, EC_KEY, SOUND["pem"][:200]]) | texts,
+        "subject_dn": texts,
+        "alg": st.sampled_from(["RS256", "PS256", "none"]),
+        "kid": texts | st.sampled_from(["0123456789"]),
+        "parse_expiry_from_cert": st.booleans(),
+        "expires_at": st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | texts,
+    },
+)
+
+
+@invented
+@given(body=CREDENTIAL_MEMBERS)
+def test_any_credential_is_made_or_refused_and_can_be_read(
+    caller: Caller, client: str, body: dict[str, Any]
+) -> None:
+    path = f"{client}/credentials"
+
+    made = caller.manage("POST", path, json=body)
+
+    assert made.status_code in {201, 400}, made.text
+    if made.status_code == 201:
+        own = f"{path}/{made.json()['id']}"
+        assert caller.manage("GET", own).json() == made.json()
+        changed = caller.manage("PATCH", own, json={"expires_at": body.get("expires_at", "x")})
+        assert changed.status_code in {200, 400}, changed.text
+        assert caller.manage("DELETE", own).status_code == 204
+    assert caller.manage("GET", path).json() == []
+
+
+def test_certificate_that_names_nobody_gives_no_subject(
+    caller: Caller, refused: Callable[..., None], path: str
+) -> None:
+    body = {"credential_type": "cert_subject_dn", "pem": certificate(RSA_KEY, ends=NOW + 1000, name="")}
+
+    answer = caller.manage("POST", path, json=body)
+
+    text = "Payload validation error: 'The certificate names no subject' on property pem."
+    refused(answer, 400, text, "invalid_body")
 
 
 def test_private_key_that_was_sent_is_neither_kept_nor_repeated(caller: Caller, path: str) -> None:

@@ -171,14 +171,16 @@ def test_all_scopes_hide_the_list_and_going_back_needs_a_new_one(
     assert caller.ask_token(application, api).json()["scope"] == "create:blog"
 
 
-def test_going_back_from_all_scopes_without_a_list_grants_none(
-    caller: Caller, grant: Callable[..., dict[str, Any]], application: Application, api: str
+@pytest.mark.parametrize("value", [False, None])
+def test_going_back_from_all_scopes_without_a_list_is_refused(
+    caller: Caller, grant: Callable[..., dict[str, Any]], refused: Callable[..., None], value: object
 ) -> None:
     path = f"client-grants/{grant(scope=['read:blog'], allow_all_scopes=True)['id']}"
 
-    caller.update(path, allow_all_scopes=False)
+    answer = caller.manage("PATCH", path, json={"allow_all_scopes": value})
 
-    assert "scope" not in caller.ask_token(application, api).json()
+    refused(answer, 400, "Payload validation error: 'Missing required property: scope'.", "invalid_body")
+    assert caller.update(path, scope=[])["allow_all_scopes"] is True, "what is not named stays"
 
 
 def test_narrowed_grant_narrows_the_next_token(
@@ -278,6 +280,20 @@ def test_grant_for_third_party_clients_names_none(caller: Caller) -> None:
     assert made["default_for"] == "third_party_clients"
     found = caller.manage("GET", "client-grants", params={"default_for": "third_party_clients"}).json()
     assert found == [made]
+
+
+def test_second_grant_for_third_party_clients_of_an_api_is_refused(
+    caller: Caller, refused: Callable[..., None]
+) -> None:
+    caller.create("resource-servers", identifier="urn:third-twice")
+    members = {"audience": "urn:third-twice", "default_for": "third_party_clients"}
+    caller.create("client-grants", **members)
+
+    answer = caller.manage("POST", "client-grants", json=members)
+
+    text = "A client grant already exists between third_party_clients and urn:third-twice"
+    refused(answer, 409, text, "client_grant_conflict")
+    caller.create("client-grants", **members, subject_type="user")
 
 
 def test_missing_grant_has_two_wordings(caller: Caller, refused: Callable[..., None]) -> None:

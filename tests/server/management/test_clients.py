@@ -120,6 +120,18 @@ def test_refresh_token_lifetimes_follow_from_the_method(
     assert (made["token_lifetime"], made["idle_token_lifetime"]) == lifetimes
 
 
+def test_client_of_express_configuration_authenticates_with_keys_as_recorded(caller: Caller) -> None:
+    methods: dict[str, object] = {"private_key_jwt": {"credentials": []}}
+
+    made = caller.create("clients", name="x", app_type="express_configuration")
+    with_secret = caller.create(
+        "clients", name="x", app_type="express_configuration", token_endpoint_auth_method="client_secret_post"
+    )
+
+    assert made["client_authentication_methods"] == methods
+    assert "client_authentication_methods" not in with_secret
+
+
 def test_client_of_an_api_is_made_as_recorded(caller: Caller) -> None:
     made = caller.create("clients", name="x", app_type="resource_server")
 

@@ -5,7 +5,8 @@ kept of a key is its public half; a private one is refused, because nobody shoul
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
@@ -146,9 +147,10 @@ def _public_key(body: Mapping[str, Any]) -> dict[str, object]:
     if "expires_at" in body:
         expires_at = _moment(body["expires_at"])
     elif body.get("parse_expiry_from_cert"):
-        if not certificates.is_certificate(pem):
+        certificate = certificates.read(pem)
+        if certificate is None:
             raise invalid_body("Only a certificate says when it ends", "parse_expiry_from_cert")
-        expires_at = certificates.expires_at(pem)
+        expires_at = certificate.expires_at
     else:
         expires_at = None
     kid = body.get("kid") or key.thumbprint()
@@ -157,12 +159,7 @@ def _public_key(body: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _certificate(body: Mapping[str, Any]) -> dict[str, object]:
-    pem = _certificate_text(body)
-    return {
-        "subject_dn": certificates.subject_dn(pem),
-        "thumbprint_sha256": certificates.thumbprint_sha256(pem),
-        "expires_at": certificates.expires_at(pem),
-    }
+    return asdict(_read_certificate(body))
 
 
 def _subject(body: Mapping[str, Any]) -> dict[str, object]:
@@ -170,15 +167,19 @@ def _subject(body: Mapping[str, Any]) -> dict[str, object]:
         raise invalid_body("Exactly one of pem and subject_dn is needed", "subject_dn")
     if "subject_dn" in body:
         return {"subject_dn": body["subject_dn"]}
-    return {"subject_dn": certificates.subject_dn(_certificate_text(body))}
+    subject_dn = _read_certificate(body).subject_dn
+    if not subject_dn:
+        raise invalid_body("The certificate names no subject", "pem")
+    return {"subject_dn": subject_dn}
 
 
-def _certificate_text(body: Mapping[str, Any]) -> str:
+def _read_certificate(body: Mapping[str, Any]) -> certificates.Certificate:
     pem = _pem(body)
     _key(pem, alg=None)
-    if not certificates.is_certificate(pem):
+    certificate = certificates.read(pem)
+    if certificate is None:
         raise invalid_body("A certificate is needed", "pem")
-    return pem
+    return certificate
 
 
 def _pem(body: Mapping[str, Any]) -> str:
@@ -198,13 +199,14 @@ def _key(pem: str, *, alg: str | None) -> JWK:
 
 
 def _moment(text: str) -> float:
+    fault = invalid_body(f"Object didn't pass validation for format date-time: {text}", "expires_at")
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise invalid_body(f"Object didn't pass validation for format date-time: {text}", "expires_at")
-    return moment.timestamp()
+        if moment.tzinfo is None:
+            raise fault
+        return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError) as error:  # the latter for the first and last day of all
+        raise fault from error
 
 
 def _client(call: Call) -> Client:

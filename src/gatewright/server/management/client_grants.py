@@ -66,11 +66,19 @@ def create(call: Call) -> object:
     grant = ClientGrant(new_client_grant_id(), client_id, resource_server.id, _without_scope_if_all(document))
     _require_held(call, resource_server, before=None, after=grant)
     try:
-        call.tx.client_grants.insert(grant)
+        _insert(call.tx, grant)
     except AlreadyExists as error:
-        text = f"A client grant already exists between {client_id} and {audience}"
+        text = f"A client grant already exists between {client_id or 'third_party_clients'} and {audience}"
         raise ApiError(409, text, "client_grant_conflict") from error
     return rendered(call.server, call.tx, grant)
+
+
+def _insert(tx: Transaction, grant: ClientGrant) -> None:
+    # Where there is no client, the database cannot tell that two grants are for the same.
+    place = {"resource_server_id": grant.resource_server_id, "subject_type": grant.subject_type}
+    if grant.client_id is None and tx.client_grants.first(client_id=None, **place) is not None:
+        raise AlreadyExists("client_grant exists")
+    tx.client_grants.insert(grant)
 
 
 def read(call: Call) -> object:
@@ -106,6 +114,9 @@ def update(call: Call) -> object:
     _check(call.body, resource_server)
 
     def change(before: ClientGrant) -> ClientGrant:
+        was_all = before.document.get("allow_all_scopes") is True
+        if was_all and call.body.get("allow_all_scopes", True) is not True and "scope" not in call.body:
+            raise invalid_body("Missing required property: scope")
         after = replace(before, document=_without_scope_if_all(merged(before.document, call.body)))
         _require_held(call, resource_server, before=before, after=after)
         _require_kept(call, resource_server, before=before, after=after)

@@ -19,6 +19,24 @@ AppType = Literal[
     "express_configuration",
     "sso_integration",
     "oag",
+    # Auth0's integrations of long ago: kept for exports of old tenants.
+    "rms",
+    "box",
+    "cloudbees",
+    "concur",
+    "dropbox",
+    "mscrm",
+    "echosign",
+    "egnyte",
+    "newrelic",
+    "office365",
+    "salesforce",
+    "sentry",
+    "sharepoint",
+    "slack",
+    "springcm",
+    "zendesk",
+    "zoom",
 ]
 
 
