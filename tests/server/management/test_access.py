@@ -70,6 +70,7 @@ NEEDS = {
     "GET /roles/{id}/users": READ_MEMBERS,
     "POST /roles/{id}/users": "update:roles,create:role_members",
     "GET /users": "read:users",
+    "GET /users-by-email": "read:users",
     "POST /users": "create:users",
     "GET /users/{id}": "read:users",
     "PATCH /users/{id}": "update:users",

@@ -133,6 +133,23 @@ def test_list_has_the_members_that_tools_count(caller: Caller) -> None:
     assert [list(user) for user in fields] == [["email"]]
 
 
+def test_people_are_found_by_their_address(caller: Caller, refused: Callable[..., None]) -> None:
+    made = [caller.create("users", email="by@a.example", connection=name) for name in ("one", "two")]
+
+    assert caller.manage("GET", "users-by-email", params={"email": "by@a.example"}).json() == made
+    assert caller.manage("GET", "users-by-email", params={"email": "nobody@a.example"}).json() == []
+    text = "Query validation error: 'Missing required property: email' on property email."
+    refused(caller.manage("GET", "users-by-email"), 400, text, "invalid_query_string")
+
+
+def test_order_that_is_not_there_is_refused(caller: Caller, refused: Callable[..., None]) -> None:
+    assert caller.manage("GET", "users", params={"sort": "created_at:1"}).status_code == 200
+
+    text = "Query validation error: 'No enum match for: email:1' on property sort."
+    answer = caller.manage("GET", "users", params={"sort": "email:1"})
+    refused(answer, 400, text, "invalid_query_string")
+
+
 def test_people_are_searched(caller: Caller, refused: Callable[..., None]) -> None:
     for email in ("eve@search.example", "eva@search.example"):
         caller.create("users", email=email, connection="searched")

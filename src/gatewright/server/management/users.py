@@ -21,7 +21,14 @@ from gatewright.server.management.description import (
     text,
 )
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
-from gatewright.server.management.schema import Body, chosen, invalid_body, require_unique, searched
+from gatewright.server.management.schema import (
+    Body,
+    chosen,
+    invalid_body,
+    invalid_query,
+    require_unique,
+    searched,
+)
 from gatewright.server.model import merged
 from gatewright.server.store.tenant_records import user_search
 from gatewright.server.tenant import (
@@ -40,6 +47,7 @@ ROLE_MEMBERS = ("read:users", "read:roles", "read:role_members")
 # Taken, because every tool sends them, and without effect.
 _NOT_KEPT = frozenset({"password", "verify_email", "verify_phone_number"})
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_ORDER = "created_at:1"
 _TOTALS = ("start", "limit", "length", "", "total")
 
 Email = Annotated[str, Meta(max_length=320)]
@@ -120,6 +128,8 @@ def read(call: Call) -> object:
 
 def list_all(call: Call) -> object:
     """The people that ``q`` finds, in order of creation."""
+    if call.query.get("sort", _ORDER) != _ORDER:
+        raise invalid_query(f"No enum match for: {call.query['sort']}", "sort")
     wanted = searched(call.query, user_search)
     return paged(
         call,
@@ -128,6 +138,14 @@ def list_all(call: Call) -> object:
         lambda user: chosen(call.query, rendered(user)),
         totals=_TOTALS,
     )
+
+
+def list_by_email(call: Call) -> object:
+    """The people with this address, of every connection."""
+    email = call.query.get("email")
+    if not email:
+        raise invalid_query("Missing required property: email", "email")
+    return [chosen(call.query, rendered(user)) for user in call.tx.users.find(email=email)]
 
 
 def update(call: Call) -> object:
@@ -313,6 +331,13 @@ ROUTES = (
         scope="read:users",
         query=PAGING,
         answers=Items(Record("UserPermission", made=answers.UserPermissionMade), "permissions"),
+    ),
+    endpoint(
+        "GET",
+        "/users-by-email",
+        list_by_email,
+        scope="read:users",
+        query=(text("email", "The address"), *FIELDS),
     ),
     endpoint(
         "POST",
