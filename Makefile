@@ -14,10 +14,10 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 SETUP := pyproject.toml scripts/environment.sh scripts/find-python.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench soak mutate lock clean
+.PHONY: help demo test check lint bench soak mutate compat-go lock clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/demo.stamp ## the tutorial, with a server and a sample API (ARGS=--once: walk and exit)
 	@$(BIN)/gatewright demo $(ARGS)
@@ -47,6 +47,9 @@ soak: ## the long reliability runs
 
 mutate: $(VENV)/dev.stamp ## mutation testing of jose and guard: an hour (ARGS=--again: only what was not caught)
 	@$(BIN)/python scripts/mutate.py $(ARGS)
+
+compat-go: $(VENV)/dev.stamp ## clients written in Go against the server, as far as Go and its modules are at hand
+	$(BIN)/python -m pytest tests/compat/go/check_go_clients.py $(PYTEST_ARGS)
 
 lock: $(VENV)/dev.stamp ## requirements/*.txt from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes \

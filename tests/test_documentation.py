@@ -70,9 +70,9 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_exists(document: Path) -> None:
     shell = "\n".join(snippets(document, "sh"))
-    named = {*re.findall(r"`make ([a-z]+)", document.read_text(encoding="utf-8"))}
-    named |= {*re.findall(r"^make ([a-z]+)", shell, re.MULTILINE)}
-    existing = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {*re.findall(r"`make ([a-z-]+)", document.read_text(encoding="utf-8"))}
+    named |= {*re.findall(r"^make ([a-z-]+)", shell, re.MULTILINE)}
+    existing = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert named <= existing
 
 
