@@ -136,7 +136,7 @@ def test_the_client_of_the_command_line_and_its_grant_stay(
     assert grants_of(caller, caller.operator) == [grant]
 
 
-@pytest.mark.parametrize("body", [{"scope": []}, {"scope": ["read:logs"]}, {"allow_all_scopes": False}])
+@pytest.mark.parametrize("body", [{"scope": []}, {"scope": ["read:logs"]}])
 def test_the_command_line_keeps_its_scopes(
     caller: Caller, refused: Callable[..., None], body: dict[str, object]
 ) -> None:
