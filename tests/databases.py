@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gatewright.server.model import Client, ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
+from gatewright.server.tenant import LogStream, Role, User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from gatewright.server.model import GrantPolicy
     from gatewright.server.store import Transaction
 
-Record = Client | ClientGrant | ResourceServer | SigningKey
+Record = Client | ClientGrant | ResourceServer | SigningKey | Role | User | LogStream
 COLLECTIONS: dict[type[Record], str] = {
     Client: "clients",
     ClientGrant: "client_grants",
     ResourceServer: "resource_servers",
     SigningKey: "signing_keys",
+    Role: "roles",
+    User: "users",
+    LogStream: "log_streams",
 }
 SYSTEM_IDENTIFIER = "http://localhost:8844/api/v2/"
 
