@@ -10,6 +10,7 @@ from gatewright.server.client import Client, ClientCredential
 from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
+from gatewright.server.tenant import LogStream, Role, User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from gatewright.server.model import GrantPolicy
     from gatewright.server.store import Transaction
 
-Record = Client | ClientCredential | ClientGrant | ResourceServer | SigningKey
+Record = Client | ClientCredential | ClientGrant | ResourceServer | SigningKey | Role | User | LogStream
 COLLECTIONS: dict[type[Record], str] = {
     Client: "clients",
     ClientCredential: "client_credentials",
     ClientGrant: "client_grants",
     ResourceServer: "resource_servers",
     SigningKey: "signing_keys",
+    Role: "roles",
+    User: "users",
+    LogStream: "log_streams",
 }
 SYSTEM_IDENTIFIER = "http://localhost:8844/api/v2/"
 

@@ -21,6 +21,7 @@ class Parameter:
     name: str
     description: str
     schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def _path_parameter(name: str) -> Document:
 
 def _query_parameter(parameter: Parameter) -> Document:
     about = {"description": parameter.description, "schema": dict(parameter.schema)}
-    return {"name": parameter.name, "in": "query", "required": False, **about}
+    return {"name": parameter.name, "in": "query", "required": parameter.is_required, **about}
 
 
 def _success(row: Endpoint) -> Document:

@@ -17,12 +17,14 @@ from gatewright.server.management.description import (
     PAGING,
     Items,
     Nothing,
+    Parameter,
     Record,
     text,
 )
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
 from gatewright.server.management.schema import (
     Body,
+    boolean,
     chosen,
     invalid_body,
     invalid_query,
@@ -145,6 +147,7 @@ def list_by_email(call: Call) -> object:
     email = call.query.get("email")
     if not email:
         raise invalid_query("Missing required property: email", "email")
+    boolean(call.query, "include_fields")  # also where nobody has the address
     return [chosen(call.query, rendered(user)) for user in call.tx.users.find(email=email)]
 
 
@@ -337,7 +340,10 @@ ROUTES = (
         "/users-by-email",
         list_by_email,
         scope="read:users",
-        query=(text("email", "The address"), *FIELDS),
+        query=(
+            Parameter("email", "The address", {"type": "string", "minLength": 1}, is_required=True),
+            *FIELDS,
+        ),
     ),
     endpoint(
         "POST",
