@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from gatewright.server.app import RunningServer
     from tests.running import Caller
     from tests.server.calling import Limited
 
@@ -213,7 +214,7 @@ def test_members_are_assigned_and_listed(caller: Caller, refused: Callable[..., 
     refused(unknown, 404, "The user does not exist.", "inexistent_user")
 
 
-def test_role_that_goes_is_taken_from_its_members(caller: Caller) -> None:
+def test_role_that_goes_is_taken_from_its_members(caller: Caller, running: RunningServer) -> None:
     role, user = made(caller, "Fleeting"), person(caller, "three@a.example")
     caller.manage("POST", f"roles/{role['id']}/users", json={"users": [user]})
     path = f"users/{quote(user, safe='')}/roles"
@@ -222,6 +223,7 @@ def test_role_that_goes_is_taken_from_its_members(caller: Caller) -> None:
     caller.manage("DELETE", f"roles/{role['id']}")
 
     assert caller.manage("GET", path).json() == []
+    assert running.server.store.read(lambda tx: tx.users.get(user)).roles == ()
 
 
 @pytest.mark.parametrize(
