@@ -24,7 +24,6 @@ from gatewright.server.management.description import (
 from gatewright.server.management.endpoint import LIST_FIRST, Call, endpoint, page_of, paged
 from gatewright.server.management.schema import (
     Body,
-    boolean,
     chosen,
     invalid_body,
     invalid_query,
@@ -147,7 +146,7 @@ def list_by_email(call: Call) -> object:
     email = call.query.get("email")
     if not email:
         raise invalid_query("Missing required property: email", "email")
-    boolean(call.query, "include_fields")  # also where nobody has the address
+    chosen(call.query, {})  # what is wrong with the query is wrong also where nobody has the address
     return [chosen(call.query, rendered(user)) for user in call.tx.users.find(email=email)]
 
 
@@ -288,13 +287,19 @@ def _taken() -> ApiError:
 
 _SHOWN = Record("User", UserPatch, answers.UserMade, unseen=(*sorted(_NOT_KEPT), "connection", "client_id"))
 
+_ADDRESS = Parameter("email", "The address", {"type": "string", "minLength": 1}, is_required=True)
+_SEARCH = (
+    text("q", "A search in Lucene's words"),
+    text("sort", "The order, that of creation", choices=(_ORDER,)),
+)
+
 ROUTES = (
     endpoint(
         "GET",
         "/users",
         list_all,
         scope="read:users",
-        query=(*PAGING, *FIELDS, text("q", "A search in Lucene's words")),
+        query=(*PAGING, *FIELDS, *_SEARCH),
         answers=Items(_SHOWN.in_part(), "users"),
     ),
     endpoint(
@@ -340,10 +345,7 @@ ROUTES = (
         "/users-by-email",
         list_by_email,
         scope="read:users",
-        query=(
-            Parameter("email", "The address", {"type": "string", "minLength": 1}, is_required=True),
-            *FIELDS,
-        ),
+        query=(_ADDRESS, *FIELDS),
     ),
     endpoint(
         "POST",
