@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from collections.abc import Generator
 from types import ModuleType
 
 import hypothesis
@@ -15,8 +17,15 @@ from mutmut.state import state
 _at_import: set[str] = set()
 
 # A mutant that survives has run every test that reaches its function. Where there are `_MANY` of them, those
-# that take longer than `_SLOW` seconds are left out: they would be most of the time and find next to nothing.
-_MANY, _SLOW = 100, 0.25
+# that take longer than `_SLOW` seconds are left out: they would be most of the time. Where `_NEARLY_ALL` do,
+# pytest is given their files: to name each of them takes longer than to run them.
+_MANY, _NEARLY_ALL, _SLOW = 100, 300, 0.25
+
+_LONGEST = 20  # seconds for a test: whatever waits longer has been changed to wait for ever
+
+
+class _StuckError(BaseException):
+    """A test that does not end; no `except Exception` of the code under test is to take it."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -43,15 +52,33 @@ def pytest_sessionfinish() -> None:
     if get_mutant_under_test() != "stats":
         return
     reaching, durations = state().tests_by_mangled_function_name, state().duration_by_test
-    for tests in reaching.values():
-        quick = {test for test in tests if durations.get(test, 0) <= _SLOW}
-        if len(quick) >= _MANY:
-            tests.intersection_update(quick)
+    for test, seconds in [*durations.items()]:
+        file = test.partition("::")[0]
+        durations[file] = durations.get(file, 0) + seconds
+    for function, tests in reaching.items():
+        quick = {test for test in tests if durations[test] <= _SLOW}
+        if len(quick) >= _NEARLY_ALL:
+            reaching[function] = {test.partition("::")[0] for test in quick}
+        elif len(quick) >= _MANY:
+            reaching[function] = quick
     for function in _at_import:
         _, package, module, *_ = function.split(".")
-        file = f"tests/{package}/test_{module}.py"
-        reaching[function] = {file}
-        durations[file] = sum(seconds for test, seconds in durations.items() if test.startswith(f"{file}::"))
+        reaching[function] = {f"tests/{package}/test_{module}.py"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Fail a test that is stuck, so that the mutant need not be waited for."""
+    signal.signal(signal.SIGALRM, _stuck)
+    signal.alarm(_LONGEST)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+
+
+def _stuck(*_: object) -> None:
+    raise _StuckError
 
 
 @pytest.hookimpl(tryfirst=True)
