@@ -288,10 +288,7 @@ def _taken() -> ApiError:
 _SHOWN = Record("User", UserPatch, answers.UserMade, unseen=(*sorted(_NOT_KEPT), "connection", "client_id"))
 
 _ADDRESS = Parameter("email", "The address", {"type": "string", "minLength": 1}, is_required=True)
-_SEARCH = (
-    text("q", "A search in Lucene's words"),
-    text("sort", "The order, that of creation", choices=(_ORDER,)),
-)
+_SEARCH = (text("q", "A search in Lucene's words"), text("sort", "That of creation", choices=(_ORDER,)))
 
 ROUTES = (
     endpoint(
