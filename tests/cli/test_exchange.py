@@ -178,6 +178,16 @@ def test_a_file_that_is_none_is_refused_before_anything_is_done(cli: Cli, text: 
     assert (ran.code, said in ran.err) == (ExitCode.INVALID_INPUT, True), ran.err
 
 
+def test_the_command_lines_own_client_is_each_servers_own(cli: Cli, its_caller: Caller) -> None:
+    """auth0-deploy-cli exports the client it runs as, as any other."""
+    grant = {"client_id": "Gatewright CLI", "audience": "https://acme.eu.auth0.com/api/v2/", "scope": []}
+    text = yaml.safe_dump({"clients": [{"name": "Gatewright CLI"}], "clientGrants": [grant]})
+    before = its_caller.manage("GET", "client-grants").json()
+    ran = cli("import", written(text))
+    assert (ran.code, ran.out) == (0, "")
+    assert its_caller.manage("GET", "client-grants").json() == before
+
+
 def test_a_file_that_is_not_there_is_not_found(cli: Cli) -> None:
     assert cli("import", "nowhere.yaml").code == ExitCode.NOT_FOUND
 

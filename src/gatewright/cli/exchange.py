@@ -80,6 +80,12 @@ class Tenant:
             role["permissions"] = _permissions(server.get(f"roles/{segment(role['id'])}/permissions"))
         return cls(server, records, names)
 
+    def is_own(self, section: Section, record: Record) -> bool:
+        """Whether a record of a file is of the command line's client: Auth0's tool exports it as any other."""
+        member = {CLIENTS.name: "name", GRANTS.name: "client_id"}.get(section.name)
+        own = self.names.get(self.server.credentials.client_id)
+        return member is not None and record.get(member) == own
+
 
 def export(
     file: Annotated[Path | None, Parameter(help="The file to write; stdout without it.")] = None,
@@ -150,7 +156,8 @@ def _changes(server: Management, document: Record, *, delete: bool, dry_run: boo
     for section in SECTIONS:
         if document.get(section.name) is None:
             continue
-        wanted = [_localized(server, section, record) for record in document[section.name]]
+        records = [record for record in document[section.name] if not tenant.is_own(section, record)]
+        wanted = [_localized(server, section, record) for record in records]
         for change in _of_section(section, tenant.records[section.name], wanted, delete=delete):
             if not dry_run:
                 _carry_out(tenant, change)

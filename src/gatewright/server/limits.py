@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from gatewright.server.client import Client
 from gatewright.server.errors import StoreUnavailable
 from gatewright.server.model import Document
-from gatewright.server.store import Store
+from gatewright.server.store import Store, Transaction
 from gatewright.server.store.transaction import Batch
 from gatewright.server.tenant import SETTINGS_OPTION
 
@@ -145,18 +145,16 @@ class Limits:
             if budget.is_enforced and lease.leased >= budget.limit:
                 return False  # what was leased in a window never becomes less
             limit = budget.limit if budget.is_enforced else None
-            block, before = budget.block, lease.leased
 
-            def ask(tx: Any) -> tuple[int, int]:  # noqa: ANN401 - a Transaction
+            def ask(tx: Transaction) -> tuple[int, int]:
                 tx.quotas.forget(before=now - _KEPT)
-                granted: tuple[int, int] = tx.quotas.lease(budget.bucket, lease.starts_at, block, limit=limit)
-                return granted
+                return tx.quotas.lease(budget.bucket, lease.starts_at, budget.block, limit=limit)
 
             granted, leased = await self._store.awrite(ask)
             self._forget(now)
             lease.left += granted
             lease.leased = leased
-            consumed += _crossed(budget, max(before, leased - granted), leased)
+            consumed += _crossed(budget, leased - granted, leased)
             return granted > 0
 
     def _accounts(self, budgets: Sequence[Budget], now: int) -> tuple[Account, ...]:
