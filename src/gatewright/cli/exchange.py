@@ -81,7 +81,7 @@ class Tenant:
         return cls(server, records, names)
 
     def is_own(self, section: Section, record: Record) -> bool:
-        """Whether a record of a file is of the command line's client: Auth0's tool exports it as any other."""
+        """Whether it is of the command line's client, which Auth0's tool exports as any other."""
         member = {CLIENTS.name: "name", GRANTS.name: "client_id"}.get(section.name)
         own = self.names.get(self.server.credentials.client_id)
         return member is not None and record.get(member) == own
