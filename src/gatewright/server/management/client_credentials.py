@@ -13,12 +13,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gatewright.jose import JWK, InvalidKey
 from gatewright.server import certificates
-from gatewright.server.client import Client, ClientCredential
+from gatewright.server.client import ClientCredential
 from gatewright.server.errors import ApiError
 from gatewright.server.events import iso_time
 from gatewright.server.management import answers
 from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Call, endpoint
+from gatewright.server.management.naming import named_client
 from gatewright.server.management.schema import Body, invalid_body
 from gatewright.server.model import new_credential_id
 
@@ -70,7 +71,7 @@ class CredentialPatch(Body):
 
 def create(call: Call) -> object:
     """Registers a key or certificate of an application."""
-    client = _client(call)
+    client = named_client(call, call.path["id"])
     if len(call.tx.client_credentials.find(client_id=client.client_id)) >= MOST_OF_A_CLIENT:
         text = "You reached the limit of entities of this type for this client."
         raise ApiError(403, text, "too_many_entities")
@@ -79,7 +80,7 @@ def create(call: Call) -> object:
 
 def list_all(call: Call) -> object:
     """All credentials of an application, newest first; Auth0 does not page them."""
-    found = call.tx.client_credentials.find(client_id=_client(call).client_id)
+    found = call.tx.client_credentials.find(client_id=named_client(call, call.path["id"]).client_id)
     return [rendered(credential) for credential in reversed(found)]
 
 
@@ -209,15 +210,8 @@ def _moment(text: str) -> float:
         raise fault from error
 
 
-def _client(call: Call) -> Client:
-    client = call.tx.clients.first(client_id=call.path["id"])
-    if client is None:
-        raise ApiError(404, "The client does not exist", "inexistent_client")
-    return client
-
-
 def _named(call: Call) -> ClientCredential:
-    client_id = _client(call).client_id
+    client_id = named_client(call, call.path["id"]).client_id
     credential = call.tx.client_credentials.first(id=call.path["credential_id"], client_id=client_id)
     if credential is None:
         raise ApiError(404, "The credential does not exist", "inexistent_credential")

@@ -11,11 +11,10 @@ from gatewright.server.errors import AlreadyExists, ApiError, NotFound
 from gatewright.server.management import answers
 from gatewright.server.management.description import PAGING, Items, Nothing, Record, flag, text
 from gatewright.server.management.endpoint import Call, endpoint, is_command_line, paged
-from gatewright.server.management.resource_servers import identifier_of
+from gatewright.server.management.naming import find_api, identifier_of, named_client
 from gatewright.server.management.schema import Body, ScopeValue, boolean, invalid_body, require_unique
 from gatewright.server.model import ClientGrant, ResourceServer, merged, new_client_grant_id
 from gatewright.server.store import Transaction
-from gatewright.server.store.policies import find_resource_server
 
 MOST_NAMED = 10
 
@@ -55,9 +54,9 @@ def create(call: Call) -> object:
     client_id, audience = call.body.get("client_id"), call.body["audience"]
     if (client_id is None) == ("default_for" not in call.body):
         raise invalid_body("Exactly one of client_id and default_for is needed", "client_id")
-    if client_id is not None and call.tx.clients.first(client_id=client_id) is None:
-        raise ApiError(404, "The client does not exist", "inexistent_client")
-    resource_server = _audience(call, audience)
+    if client_id is not None:
+        named_client(call, client_id)
+    resource_server = find_api(call, audience)
     if resource_server is None:
         raise ApiError(404, "The resource server does not exist", "inexistent_resource_server")
     sent = {name: value for name, value in call.body.items() if name not in {"client_id", "audience"}}
@@ -92,7 +91,7 @@ def list_all(call: Call) -> object:
         name: call.query[name] for name in ("client_id", "subject_type") if name in call.query
     }
     if "audience" in call.query:
-        resource_server = _audience(call, call.query["audience"])
+        resource_server = find_api(call, call.query["audience"])
         equals["resource_server_id"] = resource_server.id if resource_server else ""
     if "default_for" in call.query:
         equals["client_id"] = None
@@ -146,11 +145,6 @@ def rendered(server: Server, tx: Transaction, grant: ClientGrant) -> dict[str, o
         result["client_id"] = grant.client_id
     result["audience"] = identifier_of(server, resource_server)
     return result | {name: grant.document[name] for name in _ORDER if name in grant.document}
-
-
-def _audience(call: Call, identifier: str) -> ResourceServer | None:
-    reserved = call.server.settings.management_audience
-    return find_resource_server(call.tx, identifier, system_identifier=reserved)
 
 
 def _named(call: Call, message: str) -> ClientGrant:

@@ -13,6 +13,7 @@ from gatewright.server.events import iso_time
 from gatewright.server.management import answers
 from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Answer, Call, endpoint
+from gatewright.server.management.naming import named_client
 from gatewright.server.model import new_client_secret
 
 MOST_SECRETS = 2
@@ -21,7 +22,7 @@ _REVEALS = "read:client_keys"
 
 def list_all(call: Call) -> object:
     """The secrets, newest first, and when each was last used; their values to who may read them."""
-    client = _named(call)
+    client = named_client(call, call.path["id"])
     uses = call.tx.secret_uses.of(client.client_id)
     reveals = call.token.has(_REVEALS) and client.uses_secret
     shown = [_rendered(secret, uses, reveals=reveals) for secret in client.secrets]
@@ -30,7 +31,7 @@ def list_all(call: Call) -> object:
 
 def add(call: Call) -> object:
     """Adds a secret beside the one there is; the new one is what ``client_secret`` shows from now on."""
-    client = _named(call)
+    client = named_client(call, call.path["id"])
     if client.has_authentication_methods:
         text = "The client authenticates with its credentials, not with a secret"
         raise ApiError(400, text, "operation_not_supported")
@@ -68,13 +69,6 @@ def _rendered(secret: ClientSecret, uses: Mapping[str, float], *, reveals: bool)
         **({"secret": secret.value} if reveals else {}),
         **{name: iso_time(at) for name, at in times.items() if at is not None},
     }
-
-
-def _named(call: Call) -> Client:
-    client = call.tx.clients.first(client_id=call.path["id"])
-    if client is None:
-        raise ApiError(404, "The client does not exist", "inexistent_client")
-    return client
 
 
 _SHOWN = Record("ClientSecret", made=answers.ClientSecretMade)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gatewright.server.client import Client, ClientSecret
-from gatewright.server.errors import ApiError, NotFound
+from gatewright.server.errors import ApiError
 from gatewright.server.management import answers
 from gatewright.server.management.client_authentication import (
     insert_brought_along,
@@ -24,6 +24,7 @@ from gatewright.server.management.endpoint import (
     require_scope,
 )
 from gatewright.server.management.global_client import list_global
+from gatewright.server.management.naming import named_client
 from gatewright.server.management.schema import boolean, invalid_body
 from gatewright.server.model import client_document, merge_client, new_client_id, new_client_secret
 
@@ -82,7 +83,7 @@ def create(call: Call) -> object:
 
 def read(call: Call) -> object:
     """One application."""
-    members = _filtered(call, _visible(call, _named(call)))
+    members = _filtered(call, _visible(call, named_client(call, call.path["id"])))
     return Answer(members, reveals_secret="client_secret" in members)
 
 
@@ -113,7 +114,7 @@ def update(call: Call) -> object:
         require_scope(call, "update:client_keys")  # who sets a client's secret can be that client
     if "client_authentication_methods" in call.body:
         require_scope(call, "update:client_credentials")  # and so can who chooses its keys
-    client_id = _named(call).client_id
+    client_id = named_client(call, call.path["id"]).client_id
     require_existing(call, client_id, call.body.get("client_authentication_methods") or {})
     patch = {name: value for name, value in call.body.items() if name != "client_secret"}
 
@@ -147,16 +148,10 @@ def delete(call: Call) -> object:
 def rotate_secret(call: Call) -> object:
     """Gives the application a new secret; all that it had end at once."""
     secret = new_client_secret(call.server.now())
-    client = call.tx.clients.update(_named(call).client_id, lambda item: replace(item, secrets=(secret,)))
+    client_id = named_client(call, call.path["id"]).client_id
+    client = call.tx.clients.update(client_id, lambda item: replace(item, secrets=(secret,)))
     forget_ended_secrets(call, client)
     return _rendered(call, client)
-
-
-def _named(call: Call) -> Client:
-    try:
-        return call.tx.clients.get(call.path["id"])
-    except NotFound as error:
-        raise ApiError(404, "The client does not exist", "inexistent_client") from error
 
 
 def _require_usable_command_line(call: Call, after: Client) -> None:

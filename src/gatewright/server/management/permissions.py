@@ -7,11 +7,11 @@ from msgspec import Meta, Struct
 
 from gatewright.server.errors import ApiError
 from gatewright.server.management.endpoint import Call
+from gatewright.server.management.naming import find_api, identifier_of
 from gatewright.server.management.schema import Body, ScopeValue
 from gatewright.server.model import ResourceServer
 from gatewright.server.store import Transaction
 from gatewright.server.store.conditions import role_permits, user_is_permitted
-from gatewright.server.store.policies import find_resource_server
 from gatewright.server.tenant import Permission, permissions_without
 
 
@@ -37,7 +37,7 @@ def defined(call: Call) -> tuple[Permission, ...]:
     found = []
     for entry in call.body["permissions"]:
         identifier, name = entry["resource_server_identifier"], entry["permission_name"]
-        resource_server = _audience(call, identifier)
+        resource_server = find_api(call, identifier)
         if resource_server is None or name not in resource_server.scopes:
             raise ApiError(
                 400,
@@ -51,7 +51,7 @@ def defined(call: Call) -> tuple[Permission, ...]:
 def without_named(call: Call, held: tuple[Permission, ...]) -> tuple[Permission, ...]:
     """What is left of the permissions when those of the body are gone; one not held is gone already."""
     for entry in call.body["permissions"]:
-        resource_server = _audience(call, entry["resource_server_identifier"])
+        resource_server = find_api(call, entry["resource_server_identifier"])
         if resource_server is not None:
             held = permissions_without(held, resource_server.id, {entry["permission_name"]})
     return held
@@ -79,13 +79,8 @@ def forget(tx: Transaction, resource_server_id: str, names: Iterable[str] | None
             tx.users.update(user.user_id, lambda each: each.with_permissions(left(each.permissions)))
 
 
-def _audience(call: Call, identifier: str) -> ResourceServer | None:
-    reserved = call.server.settings.management_audience
-    return find_resource_server(call.tx, identifier, system_identifier=reserved)
-
-
 def _entry(call: Call, permission: Permission, resource_server: ResourceServer) -> dict[str, object]:
-    identifier = resource_server.identifier or call.server.settings.management_audience
+    identifier = identifier_of(call.server, resource_server)
     return {
         "permission_name": permission.name,
         "description": resource_server.describe(permission.name),

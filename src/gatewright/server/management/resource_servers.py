@@ -13,6 +13,7 @@ from gatewright.server.errors import AlreadyExists, ApiError
 from gatewright.server.management import answers, permissions, token_encryption
 from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, texts
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
+from gatewright.server.management.naming import find_api, identifier_of
 from gatewright.server.management.schema import (
     Body,
     Name,
@@ -35,7 +36,6 @@ from gatewright.server.model import (
 )
 from gatewright.server.store import Transaction
 from gatewright.server.store.conditions import resource_server_is_one_of
-from gatewright.server.store.policies import find_resource_server
 
 Lifetime = Annotated[int, Meta(ge=0, le=2_592_000)]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -226,23 +226,12 @@ def rendered(server: Server, resource_server: ResourceServer) -> dict[str, objec
     return {"id": resource_server.id, **in_wire_order(document)}
 
 
-def identifier_of(server: Server, resource_server: ResourceServer) -> str:
-    """The audience; the system API's comes from the issuer of today."""
-    return resource_server.identifier or server.settings.management_audience
-
-
-def find(server: Server, tx: Transaction, text: str) -> ResourceServer | None:
-    """The API with this id or identifier; tools also send the identifier escaped twice."""
-    audience = server.settings.management_audience
-    by_id = tx.resource_servers.first(id=text)
-    candidates = (
-        find_resource_server(tx, name, system_identifier=audience) for name in (text, unquote(text))
-    )
-    return by_id or next((found for found in candidates if found is not None), None)
-
-
 def _named(call: Call) -> ResourceServer:
-    resource_server = find(call.server, call.tx, call.path["id"])
+    """The API with this id or identifier; tools also send the identifier escaped twice."""
+    text = call.path["id"]
+    resource_server = (
+        call.tx.resource_servers.first(id=text) or find_api(call, text) or find_api(call, unquote(text))
+    )
     if resource_server is None:
         raise ApiError(404, "The resource server does not exist", "inexistent_resource_server")
     return resource_server
