@@ -199,10 +199,6 @@ def _bearer(token: str) -> Headers:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _sound(issuer: TokenIssuer, scopes: tuple[str, ...]) -> Headers:
-    return issuer.bearer(*scopes)
-
-
 def _meeting(rule: Rule | None) -> Forge:
     """A token that meets all that the rule asks beside scopes, so that a scope is what it lacks."""
     return lambda issuer, scopes: issuer.bearer(*scopes, claims=dict(_asked(rule, issuer.clock())))
