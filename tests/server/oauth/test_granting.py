@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
 
 from tests.server.assertions import new_key, public_pem
 from tests.server.calling import ABSENT, AUDIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import httpx2
 
@@ -86,6 +87,32 @@ def test_no_audience_is_refused(ask: Asking, audience: object) -> None:
     expected = "Non-global clients are not allowed access to APIv1"
 
     refusal(ask.form(audience=audience), 403, "access_denied", expected)
+
+
+@pytest.fixture
+def _default_audience(caller: Caller, blogs: str) -> Iterator[None]:
+    """`AUDIENCE` is what the tenant takes for the API where a request names none."""
+    caller.update("tenants/settings", default_audience=blogs)
+    yield
+    caller.update("tenants/settings", default_audience="")
+
+
+@pytest.mark.usefixtures("_default_audience")
+def test_no_audience_means_the_default_one_of_the_tenant(ask: Asking) -> None:
+    token = ask.form(audience=ABSENT).json()["access_token"]
+
+    assert jwt.decode(token, options={"verify_signature": False})["aud"] == AUDIENCE
+    expected = "Service not enabled within domain: urn:other"
+    refusal(ask.form(audience="urn:other"), 403, "access_denied", expected)
+
+
+@pytest.mark.usefixtures("_default_audience")
+def test_the_default_audience_needs_a_grant_as_any_other(
+    asking: Callable[..., Asking], newcomer: Application
+) -> None:
+    expected = no_grant(newcomer.client_id, AUDIENCE)
+
+    refusal(asking(newcomer).form(audience=ABSENT), 403, "access_denied", expected)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """``POST /oauth/token``: one function, read top to bottom; every step is one call."""
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +34,7 @@ async def issue_token(server: Server, http: Request) -> Response:
     Raises:
         OAuthError: every refusal, with its own answer.
     """
-    request = await TokenRequest.parse(http)
+    request = await _with_audience(server, await TokenRequest.parse(http))
     policy = await _answered(server.store.grant_policy(request.client_id, request.audience or ""))
     try:
         client = await _answered(authenticate(server, request, policy))
@@ -48,6 +49,15 @@ async def issue_token(server: Server, http: Request) -> Response:
     token = _sign(server, authorization, claims)
     _record_token(server, http, authorization)
     return _token_response(token, authorization, {**pace, **quota})
+
+
+async def _with_audience(server: Server, request: TokenRequest) -> TokenRequest:
+    """Who names no API means the tenant's default one, if there is one."""
+    if request.audience is not None:
+        return request
+    await _answered(server.store.catch_up())  # the setting may have been changed by another process
+    settings = await server.limits.settings()
+    return replace(request, audience=cast("str | None", settings.get("default_audience")) or None)
 
 
 async def _answered(asked: Awaitable[R]) -> R:
