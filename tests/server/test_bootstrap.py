@@ -22,7 +22,7 @@ from gatewright.server.bootstrap import open_store
 from gatewright.server.errors import StartupError
 from gatewright.server.sealing import generate_master_key
 from gatewright.server.settings import Secret, Settings
-from gatewright.server.system_api import SCOPES
+from gatewright.server.system_api import OWN_SCOPES, SCOPES
 from tests.databases import insert, policy_of
 from tests.records import application, client_secret
 from tests.running import environment
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gatewright.server.context import Server
-    from gatewright.server.store import Store
+    from gatewright.server.store import Store, Transaction
 
 
 @pytest.fixture
@@ -124,7 +124,31 @@ def test_a_first_start_makes_credentials_that_may_do_everything(folder: Path, se
     assert re.fullmatch(r"[A-Za-z0-9_-]{64}", members["client_secret"])
     assert policy.client_grant is not None
     assert policy.client_grant.scope == SCOPES
-    assert len(SCOPES) == 273
+
+
+def test_scopes_that_a_newer_version_brings_are_there_after_a_start(folder: Path, settings: Settings) -> None:
+    older = [{"value": scope, "description": scope} for scope in SCOPES if scope not in OWN_SCOPES]
+    with started(settings) as server:
+        server.store.write(lambda tx: made_by_an_older_version(tx, older))
+    with started(settings) as server:
+        policy = policy_of(server.store, credentials(folder)["client_id"], "http://localhost:8844/api/v2/")
+    assert policy.resource_server is not None
+    assert policy.resource_server.scopes == SCOPES
+    assert policy.client_grant is not None
+    assert policy.client_grant.scope == SCOPES
+
+
+def made_by_an_older_version(tx: Transaction, scopes: list[dict[str, str]]) -> None:
+    """The system API and the command line's grant with fewer scopes."""
+    system = tx.resource_servers.find(is_system=True)[0]
+    grant = tx.client_grants.find(resource_server_id=system.id)[0]
+    names = [scope["value"] for scope in scopes]
+    tx.resource_servers.update(
+        system.id, lambda found: replace(found, document={**found.document, "scopes": scopes})
+    )
+    tx.client_grants.update(
+        grant.id, lambda found: replace(found, document={**found.document, "scope": names})
+    )
 
 
 def test_a_first_start_makes_the_system_api_and_two_signing_keys(settings: Settings) -> None:

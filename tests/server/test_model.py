@@ -22,7 +22,7 @@ from gatewright.server.model import (
     new_secret,
     resource_server_document,
 )
-from gatewright.server.system_api import NAME, SCOPES, system_resource_server
+from gatewright.server.system_api import NAME, OWN_SCOPES, SCOPES, system_resource_server
 from tests.records import NOW, api, application, grant, signing_key
 
 
@@ -236,10 +236,11 @@ def test_a_key_is_published_while_its_tokens_may_be_accepted(key: SigningKey, pu
     assert key.is_published(NOW) is published
 
 
-def test_the_system_api_is_auth0s_with_its_273_scopes() -> None:
+def test_the_system_api_is_auth0s_with_its_273_scopes_and_ours_after_them() -> None:
     system = system_resource_server("row")
     assert (system.name, system.identifier, system.is_system) == (NAME, None, True)
-    assert len(SCOPES) == len(set(SCOPES)) == 273
+    assert len(SCOPES) == len(set(SCOPES)) == 273 + len(OWN_SCOPES)
+    assert SCOPES[273:] == OWN_SCOPES
     assert system.scopes == SCOPES
     assert all(re.fullmatch(r"[a-z]+:[a-z_]+", scope) for scope in SCOPES)
     assert system.document["scopes"][0] == {  # type: ignore[index]  # a list, as the test before says

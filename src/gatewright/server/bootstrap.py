@@ -26,7 +26,7 @@ from gatewright.server.model import (
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.settings import LOCAL, Settings
 from gatewright.server.store import Store, Transaction, database_exists
-from gatewright.server.system_api import system_resource_server
+from gatewright.server.system_api import missing_scopes, system_resource_server, with_scopes
 
 CREDENTIALS_FILE = "cli.json"
 MASTER_KEY_FILE = "master.key"
@@ -83,10 +83,30 @@ def make_first_records(store: Store, settings: Settings, keys: SigningKeys, *, n
             system = system_resource_server(new_resource_server_id())
             tx.resource_servers.insert(system)
             keys.prepare_for(tx, system)
-        return _cli_client(tx) or _make_cli_client(tx, now)
+        client = _cli_client(tx) or _make_cli_client(tx, now)
+        _bring_up_to_date(tx, client)
+        return client
 
-    client = store.read(_cli_client) if has_ring else None
+    client = store.read(_complete_cli_client) if has_ring else None
     _write_credentials(settings, client or store.write(ensure))
+
+
+def _complete_cli_client(tx: Transaction) -> Client | None:
+    """The command line's client, unless an older version made it and it lacks what this one needs."""
+    client, system = _cli_client(tx), tx.resource_servers.first(is_system=True)
+    return None if client is None or system is None or missing_scopes(system) else client
+
+
+def _bring_up_to_date(tx: Transaction, client: Client) -> None:
+    """Scopes that a newer version brings: the system API defines them, the command line holds them."""
+    system = tx.resource_servers.find(is_system=True)[0]
+    missing = missing_scopes(system)
+    if not missing:
+        return
+    tx.resource_servers.update(system.id, lambda found: with_scopes(found, missing))
+    grant = tx.client_grants.first(client_id=client.client_id, resource_server_id=system.id)
+    if grant is not None:
+        tx.client_grants.update(grant.id, lambda found: found.granting(missing))
 
 
 def _cli_client(tx: Transaction) -> Client | None:

@@ -149,6 +149,12 @@ class ClientGrant:
         """The scopes granted, ``allow_all_scopes`` resolved."""
         return resource_server.scopes if self.grants_all else self.scope
 
+    def granting(self, more: Iterable[str]) -> "ClientGrant":
+        """This grant with further scopes; one that grants all has them already."""
+        if self.grants_all:
+            return self
+        return replace(self, document={**self.document, "scope": [*dict.fromkeys((*self.scope, *more))]})
+
     def without(self, removed: Iterable[str]) -> "ClientGrant":
         """This grant after permissions were removed from the API."""
         gone = frozenset(removed)

@@ -1,7 +1,10 @@
 """The system API: the record of this server's own Management API, and the scopes it knows.
 
-The list is Auth0's, in its order, so that tools which ask for a scope by name find it.
+The list is Auth0's, in its order, so that tools which ask for a scope by name find it; ours stand after them.
 """
+
+from dataclasses import replace
+from typing import cast
 
 from gatewright.server.model import ResourceServer, resource_server_document
 
@@ -77,14 +80,38 @@ update:connections_keys create:connections_keys create:groups read:groups update
 read:group_members
 """
 
-SCOPES: tuple[str, ...] = tuple(_SCOPES.split())
+# What Auth0 has no operation for.
+OWN_SCOPES: tuple[str, ...] = (
+    "create:guard_reports",
+    "read:guard_reports",
+    "read:revocations",
+    "create:revocations",
+    "delete:revocations",
+)
+
+SCOPES: tuple[str, ...] = (*_SCOPES.split(), *OWN_SCOPES)
 
 
 def system_resource_server(row_id: str) -> ResourceServer:
     """The system API as a new tenant has it; its identifier is derived from the issuer when read."""
-    scopes = [{"value": scope, "description": title(scope)} for scope in SCOPES]
-    document = resource_server_document({"name": NAME, "scopes": scopes})
+    document = resource_server_document({"name": NAME, "scopes": _described(SCOPES)})
     return ResourceServer(id=row_id, identifier=None, document={**document, "is_system": True})
+
+
+def missing_scopes(system: ResourceServer) -> tuple[str, ...]:
+    """The scopes that this version has and a record made by an older one lacks."""
+    known = frozenset(system.scopes)
+    return tuple(scope for scope in SCOPES if scope not in known)
+
+
+def with_scopes(system: ResourceServer, scopes: tuple[str, ...]) -> ResourceServer:
+    """The record with these scopes after its own."""
+    had = cast("list[dict[str, str]]", system.document["scopes"])
+    return replace(system, document={**system.document, "scopes": [*had, *_described(scopes)]})
+
+
+def _described(scopes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"value": scope, "description": title(scope)} for scope in scopes]
 
 
 def title(scope: str) -> str:
