@@ -111,8 +111,11 @@ async def _admit(
     """
 
     def asked() -> Request:
-        path_params = dict(request.match_info) if isinstance(request, web.Request) else {}
-        return Request(request.method, request.path_qs, request.raw_headers, path_params)
+        if not isinstance(request, web.Request):
+            return Request(request.method, request.path_qs, request.raw_headers)
+        path_params, resource = dict(request.match_info), request.match_info.route.resource
+        route = None if resource is None else resource.canonical
+        return Request(request.method, request.path_qs, request.raw_headers, path_params, route=route)
 
     notes: dict[str, Any] = request.get(_NOTES) or {}
     token = await aadmit(notes, guard, asked, rule, optional=optional)

@@ -25,6 +25,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ROUTE: Final = "gatewright.route"
+"""Where in a scope the template of the route stands that will serve it."""
+
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 
 
@@ -50,7 +53,7 @@ def protect(
     required = PatternRules(rules)
 
     def rule_for(scope: Scope) -> Rule | None:
-        rule, path_params = required(*method_and_path(scope))
+        rule, path_params, scope[ROUTE] = required(*method_and_path(scope))
         if path_params:
             scope["path_params"] = {**path_params, **scope.get("path_params", {})}
         return rule
@@ -98,7 +101,8 @@ def request_of(scope: Scope) -> Request:
     """What the guard looks at of a connection."""
     query: bytes = scope.get("query_string") or b""
     url = f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"]
-    return Request(scope.get("method", "GET"), url, scope["headers"], scope.get("path_params") or {})
+    path_params = scope.get("path_params") or {}
+    return Request(scope.get("method", "GET"), url, scope["headers"], path_params, route=scope.get(ROUTE))
 
 
 def admit(scope: Scope, guard: Guard, rule: Rule | None, *, optional: bool = False) -> AccessToken | None:

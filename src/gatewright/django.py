@@ -30,10 +30,10 @@ from django.core.handlers.asgi import get_script_prefix
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from gatewright.asgi import App, Guarded, Scope
-from gatewright.django_views import MARK, Requirement, found, requirement_of, rule_at, rule_in
+from gatewright.asgi import ROUTE, App, Guarded, Scope
+from gatewright.django_views import MARK, Requirement, found, requirement_of, route_of, rule_at, rule_in
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
-from gatewright.guard.patterns import PublicPaths
+from gatewright.guard.patterns import PublicPaths, Ruled
 from gatewright.guard.routes import Policy, attach, ensure_unprotected, listed
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -77,8 +77,8 @@ class Middleware:
             return self._call_async(request)
         try:
             if not _enters_freely(request):
-                rule, path_params = rule_at(*_where(request))
-                admit(request, rule, path_params=path_params, optional=_is_optional(request))
+                ruled = rule_at(*_where(request))
+                admit(request, ruled.rule, ruled=ruled, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
         return _exact(self._get_response(request))
@@ -86,8 +86,8 @@ class Middleware:
     async def _call_async(self, request: Any) -> Any:  # noqa: ANN401 - as above
         try:
             if not _enters_freely(request):
-                rule, path_params = rule_at(*_where(request))
-                await aadmit(request, rule, path_params=path_params, optional=_is_optional(request))
+                ruled = rule_at(*_where(request))
+                await aadmit(request, ruled.rule, ruled=ruled, optional=_is_optional(request))
         except Denied as refusal:
             return response(refusal)
         return _exact(await self._get_response(request))
@@ -108,7 +108,7 @@ def protect(application: App) -> App:
     def rule_for(scope: Scope) -> Rule | None:
         if scope["type"] != "http":
             return None
-        rule, scope["path_params"] = rule_at(*_asked(scope))
+        rule, scope["path_params"], scope[ROUTE] = rule_at(*_asked(scope))
         return rule
 
     guarded = Guarded(
@@ -155,7 +155,7 @@ def admit(
     request: Any,  # noqa: ANN401 - Django has no types
     rule: Rule | None,
     *,
-    path_params: Mapping[str, object] | None = None,
+    ruled: Ruled | None = None,
     optional: bool = False,
 ) -> AccessToken | None:
     """The token of a request that may enter, decided about once; None where it needs none.
@@ -164,9 +164,7 @@ def admit(
         Denied: the request may not enter.
     """
     guard = configured().guard
-    token = admission.admit(
-        _notes(request), guard, lambda: _seen(request, path_params), rule, optional=optional
-    )
+    token = admission.admit(_notes(request), guard, lambda: _seen(request, ruled), rule, optional=optional)
     return _kept(request, token)
 
 
@@ -174,13 +172,13 @@ async def aadmit(
     request: Any,  # noqa: ANN401 - Django has no types
     rule: Rule | None,
     *,
-    path_params: Mapping[str, object] | None = None,
+    ruled: Ruled | None = None,
     optional: bool = False,
 ) -> AccessToken | None:
     """As `admit`, without blocking the event loop; it raises the same."""
     guard = configured().guard
     token = await admission.aadmit(
-        _notes(request), guard, lambda: _seen(request, path_params), rule, optional=optional
+        _notes(request), guard, lambda: _seen(request, ruled), rule, optional=optional
     )
     return _kept(request, token)
 
@@ -278,20 +276,21 @@ def request_in(arguments: Iterable[object]) -> Any:  # noqa: ANN401 - Django has
     raise TypeError("require guards views, which take a request")
 
 
-def _seen(request: Any, found: Mapping[str, object] | None) -> Request:  # noqa: ANN401 - as above
+def _seen(request: Any, ruled: Ruled | None) -> Request:  # noqa: ANN401 - as above
     match = getattr(request, "resolver_match", None)
-    matched: Mapping[str, object] = {} if match is None else match.kwargs
-    path_params = matched if found is None else found
+    if ruled is None and match is not None:
+        ruled = Ruled(None, match.kwargs, route_of(match))
+    _, path_params, route = ruled or Ruled(None, {}, None)
     scope = getattr(request, "scope", None)
     url = request.get_full_path()
     if scope is not None:
         # It still parts headers that were sent twice, which request.headers has joined.
-        return Request(request.method, url, scope["headers"], path_params)
+        return Request(request.method, url, scope["headers"], path_params, route=route)
     headers = list(request.headers.items())
     if request.META.get("HTTP_AUTHORIZATION", "").startswith(","):
         # Only a WSGI server that joined several headers, the first of them empty, makes this of them.
         headers.append(("Authorization", ""))
-    return Request(request.method, url, headers, path_params)
+    return Request(request.method, url, headers, path_params, route=route)
 
 
 def _notes(request: Any) -> dict[str, Any]:  # noqa: ANN401 - as above

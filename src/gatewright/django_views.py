@@ -16,6 +16,7 @@ from django.urls import Resolver404, get_resolver, resolve
 from django.urls.resolvers import RegexPattern
 
 from gatewright.guard import Rule
+from gatewright.guard.patterns import Ruled
 from gatewright.guard.routes import ANY, Found
 from gatewright.guard.rules import combine
 
@@ -47,20 +48,25 @@ def rule_in(requirements: Iterable[Requirement], method: str) -> Rule | None:
     return combine(*(rule for rule in found if rule is not None))
 
 
-def rule_at(method: str, path: str, urlconf: object = None) -> tuple[Rule | None, Mapping[str, object]]:
-    """The rule and the path parameters of the view that will serve a request, as Django will find it.
+def rule_at(method: str, path: str, urlconf: object = None) -> Ruled:
+    """The rule, the path parameters and the route of the view that will serve a request, as Django finds it.
 
     A view checks its own rule again. So one that is not seen here is refused all the same, only later.
     """
     try:
         match = resolve(path, urlconf)
-        return _rule_of(match.func, method), match.kwargs
+        return Ruled(_rule_of(match.func, method), match.kwargs, route_of(match))
     except Resolver404:
-        return None, {}
+        return Ruled(None, {}, None)
     except Exception:
         # Django will fall over the same request, but only for somebody with a valid token.
         logger.debug("no view could be found for a request", exc_info=True)
-        return None, {}
+        return Ruled(None, {}, None)
+
+
+def route_of(match: Any) -> str:  # noqa: ANN401 - Django has no types
+    """`/blogs/{id}` of what Django has resolved."""
+    return "/" + _template(match.route, is_regex="(?P<" in match.route or "^" in match.route)
 
 
 def found() -> Iterator[Found]:
@@ -80,8 +86,11 @@ def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[Found]:
 
 def _path_of(pattern: Any) -> str:  # noqa: ANN401 - Django has no types
     """`blogs/{id}` of a route with converters, or of a regular expression."""
-    text = str(pattern)
-    if isinstance(pattern, RegexPattern):
+    return _template(str(pattern), is_regex=isinstance(pattern, RegexPattern))
+
+
+def _template(text: str, *, is_regex: bool) -> str:
+    if is_regex:
         text = replace_metacharacters(replace_unnamed_groups(replace_named_groups(text)))
     return _PARAMETER.sub(r"{\1}", text)
 

@@ -20,6 +20,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
+from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Flask, Response, g, has_request_context, request
 from flask.typing import ResponseReturnValue
@@ -30,7 +31,7 @@ from gatewright.guard import AccessToken, Denied, Guard, Rule
 from gatewright.guard.patterns import PublicPaths
 from gatewright.guard.routes import WEBSOCKET, Found, attach, ensure_unprotected
 from gatewright.guard.rules import combine
-from gatewright.wsgi import aadmit, admit, method_and_path, token_of
+from gatewright.wsgi import ROUTE, aadmit, admit, method_and_path, token_of
 
 Guarded = TypeVar("Guarded", bound="Callable[..., Any] | Blueprint")
 
@@ -136,7 +137,19 @@ class Require:
 
 
 def _admit(guard: Guard, rule: Rule | None, *, optional: bool = False) -> AccessToken | None:
-    return admit(request.environ, guard, rule, path_params=request.view_args, optional=optional)
+    return admit(_environ(), guard, rule, path_params=request.view_args, optional=optional)
+
+
+def _environ() -> WSGIEnvironment:
+    """The request's, with the route in it that Flask has found."""
+    environ: WSGIEnvironment = request.environ
+    environ[ROUTE] = None if request.url_rule is None else _template(request.url_rule.rule)
+    return environ
+
+
+def _template(rule: str) -> str:
+    """`/blogs/{id}` of a rule with converters."""
+    return _CONVERTER.sub(r"{\1}", rule)
 
 
 def _rules_of(app: Flask, guard: Guard) -> Iterator[Rule]:
@@ -208,7 +221,7 @@ def _guarded(view: Callable[..., Any], guard: Guard, rule: Rule | None) -> Calla
         @functools.wraps(view)
         async def enter_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the view's own
             try:
-                g.access_token = await aadmit(request.environ, guard, rule, path_params=request.view_args)
+                g.access_token = await aadmit(_environ(), guard, rule, path_params=request.view_args)
             except Denied as refusal:
                 return _response(refusal)
             return await view(*args, **kwargs)
@@ -240,7 +253,7 @@ def _found(app: Flask, guard: Guard) -> Iterator[Found]:
         methods = [WEBSOCKET] if rule.websocket else (rule.methods or set()) - own
         endpoint = rule.endpoint
         yield Found(
-            _CONVERTER.sub(r"{\1}", rule.rule),
+            _template(rule.rule),
             methods,
             functools.partial(_rule_at, app, guard, endpoint),
             app.view_functions.get(endpoint),

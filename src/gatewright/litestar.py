@@ -152,7 +152,7 @@ class _Guarded:
         path = _path(scope)
         method = cast("str | None", scope.get("method"))
         if not self._is_public(method or "GET", path):
-            rule, parameters = self._find(path, method)
+            rule, parameters, cast("Any", scope)[asgi.ROUTE] = self._find(path, method)
             optional = self._is_optional(method or "GET", path)
             try:
                 await _admit(scope, self._guard, rule, parameters, optional=optional)
@@ -161,17 +161,17 @@ class _Guarded:
                 return
         await self.app(scope, receive, send)
 
-    def _find(self, path: str, method: str | None) -> tuple[Rule | None, Mapping[str, object]]:
-        """The rules of the route and its parameters, found as the router itself will find them."""
+    def _find(self, path: str, method: str | None) -> tuple[Rule | None, Mapping[str, object], str | None]:
+        """The rules of the route, its parameters and its path, found as the router itself will find them."""
         try:
-            _, handler, _, parameters, _ = self._litestar.asgi_router.handle_routing(
+            _, handler, _, parameters, route = self._litestar.asgi_router.handle_routing(
                 path=normalize_path(path), method=cast("Any", method)
             )
-            return combine(*_rules_of(handler, self._guard)), parameters
+            return combine(*_rules_of(handler, self._guard)), parameters, route
         except Exception:
             # The router will fall over the same request, but only for somebody with a valid token.
             logger.debug("no route could be found for a request", exc_info=True)
-            return None, {}
+            return None, {}, None
 
 
 def _place(app: Litestar, guard: Guard, *, is_public: Judge, is_optional: Judge) -> _Guarded:

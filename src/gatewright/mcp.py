@@ -36,6 +36,7 @@ from mcp.server.mcpserver.resources import Resource
 from mcp.types import INVALID_REQUEST
 
 from gatewright.asgi import (
+    ROUTE,
     App,
     Message,
     PublicPaths,
@@ -219,7 +220,7 @@ class Require:
         return await call_next(ctx)
 
     async def _enter(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        rule, _ = self._required(*method_and_path(scope))
+        rule, _, scope[ROUTE] = self._required(*method_and_path(scope))
         try:
             if not self._is_public(scope):
                 await aadmit(scope, self._guard, lambda: request_of(scope), rule)

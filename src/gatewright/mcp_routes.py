@@ -57,7 +57,7 @@ def _transport_in(served: Iterable[Found], path: str) -> str:
 
 
 def _rule_at(required: PatternRules, path: str, method: str, *, own: Iterable[Rule] = ()) -> Rule | None:
-    rule, _ = required(*requested(method, path))
+    rule = required(*requested(method, path)).rule
     return combine(*([] if rule is None else [rule]), *own)
 
 

@@ -28,6 +28,7 @@ from starlette.routing import Host, Match, Mount, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from gatewright.asgi import (
+    ROUTE,
     App,
     Guarded,
     PublicPaths,
@@ -179,10 +180,13 @@ class RouteRules:
         """The rule for one connection; None where any valid token will do."""
         try:
             required: list[Rule] = []
-            for inner, rules in self._find(self._app, scope):
+            route: str | None = None
+            for inner, path, rules in self._find(self._app, scope):
                 required += rules
+                route = (route or "") + path
                 # Rules may ask for them before the router has set them.
                 scope["path_params"] = inner.get("path_params", {})
+            scope[ROUTE] = route
             return combine(*required)
         except Exception:
             # The router will fall over the same request, but only for somebody with a valid token.
@@ -199,16 +203,13 @@ class RouteRules:
             placed: Any = getattr(route, "context", route)
             endpoint = getattr(placed, "endpoint", None) or getattr(placed, "app", None)
             rules = functools.partial(self._rules_at, route, endpoint, outer)
+            path = prefix + _path_of(route)
             if not isinstance(mounted, Mount | Host):
-                path = prefix + (getattr(placed, "path_format", None) or "/*")
                 yield Found(path, _methods_of(placed, mounted), _combined(rules), endpoint)
                 continue
-            below = prefix + (
-                placed.path_format.removesuffix("/{path}") if isinstance(mounted, Mount) else ""
-            )
-            inner = list(self._walk(route.app if hasattr(route.app, "routes") else route, below, rules))
+            inner = list(self._walk(route.app if hasattr(route.app, "routes") else route, path, rules))
             # What is mounted may be no router: files, or an application of another kind.
-            yield from inner or [Found(below + "/*", [ANY], _combined(rules), endpoint)]
+            yield from inner or [Found(path + "/*", [ANY], _combined(rules), endpoint)]
 
     def _rules_at(
         self, route: object, endpoint: object, outer: Callable[[str], Iterable[Rule]], method: str
@@ -216,12 +217,12 @@ class RouteRules:
         asked = "GET" if method == WEBSOCKET else method
         return (*outer(method), *self._marks(route, {"endpoint": endpoint, "method": asked}))
 
-    def _find(self, app: object, scope: Scope) -> Iterator[tuple[Scope, Iterable[Rule]]]:
+    def _find(self, app: object, scope: Scope) -> Iterator[tuple[Scope, str, Iterable[Rule]]]:
         for matches, route in self._routes_of(app):
             match, child_scope = matches(scope)
             if match is Match.FULL:
                 inner = {**scope, **child_scope}
-                yield inner, self._marks(route, inner)
+                yield inner, _path_of(route), self._marks(route, inner)
                 mounted = getattr(route, "original_route", route)
                 if isinstance(mounted, Mount | Host):
                     # Middleware of a mount hides its application, not its routes.
@@ -299,6 +300,15 @@ def _is_function(endpoint: object) -> bool:
         return False
     # An ASGI application may be a plain function too.
     return list(inspect.signature(cast("Any", endpoint)).parameters) != ["scope", "receive", "send"]
+
+
+def _path_of(route: object) -> str:
+    """What a route adds to the path: `/blogs/{id}`, or the prefix of a mounted application."""
+    mounted = getattr(route, "original_route", route)
+    if isinstance(mounted, Host):
+        return ""
+    path: str = getattr(getattr(route, "context", route), "path_format", None) or "/*"
+    return path.removesuffix("/{path}") if isinstance(mounted, Mount) else path
 
 
 def _combined(rules: Callable[[str], Iterable[Rule]]) -> Callable[[str], Rule | None]:

@@ -11,11 +11,15 @@ pattern names needs a valid token; a request must meet every rule whose pattern 
 
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gatewright.guard import AccessToken, Denied, Guard, Request, Rule, admission
 from gatewright.guard.patterns import PatternRules, PublicPaths
 from gatewright.guard.routes import attach_patterns, ensure_unprotected
+
+ROUTE: Final = "gatewright.route"
+"""Where in an environ the template of the route stands that will serve it."""
 
 
 def protect(
@@ -44,7 +48,7 @@ def protect(
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = method_and_path(environ)
         if not is_public(*asked):
-            rule, path_params = rule_for(*asked)
+            rule, path_params, environ[ROUTE] = rule_for(*asked)
             try:
                 admit(environ, guard, rule, path_params=path_params, optional=is_optional(*asked))
             except Denied as refusal:
@@ -102,7 +106,7 @@ def request_of(environ: WSGIEnvironment, path_params: Mapping[str, object] | Non
     method, path = method_and_path(environ)
     query = environ.get("QUERY_STRING", "")
     url = _text(environ.get("SCRIPT_NAME", "")) + path + (f"?{query}" if query else "")
-    return Request(method, url, list(_headers(environ)), path_params or {})
+    return Request(method, url, list(_headers(environ)), path_params or {}, route=environ.get(ROUTE))
 
 
 def answer(refusal: Denied, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -95,6 +96,7 @@ def assert_refused(
     """The whole answer, and that neither the endpoint nor the body was touched."""
     status, challenge, content = expected
     answer = door(*method_and_path(name), headers, body)
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers.pop("x-request-id"))
     assert (answer.status, answer.body, answer.headers) == (
         status,
         content,
@@ -239,6 +241,7 @@ def test_keys_that_cannot_be_fetched_are_503_without_a_challenge(make_door: Make
         b'"error_description":"The keys to check the access token cannot be fetched now"}'
     )
     assert (answer.status, answer.body) == (503, content)
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers.pop("x-request-id"))
     assert answer.headers == {
         "content-type": "application/json",
         "cache-control": "no-store",

@@ -255,7 +255,7 @@ def test_what_the_application_does_with_exceptions_and_answers_does_not_touch_a_
             answer = ask(app, "GET", "/read", scope)
             challenge = answer.headers["www-authenticate"]
             assert (answer.status, challenge, answer.body) == expected
-            assert len(answer.headers) == 4
+            assert len(answer.headers) == 5
             assert answer.headers["content-type"] == "application/json"
             assert answer.headers["cache-control"] == "no-store"
     assert ran == []

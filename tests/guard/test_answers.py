@@ -140,6 +140,7 @@ def test_a_refusal_is_this_answer(case: str) -> None:
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),
         ("WWW-Authenticate", challenge),
+        ("X-Request-Id", refused.value.request_id),
     ]
     assert refused.value.body == {"error": error, "error_description": description}
     assert refused.value.content == (
@@ -160,6 +161,7 @@ def test_keys_that_cannot_be_fetched_are_answered_without_a_challenge() -> None:
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),
         ("Retry-After", "5"),
+        ("X-Request-Id", refused.value.request_id),
     ]
     assert refused.value.body == {
         "error": "temporarily_unavailable",

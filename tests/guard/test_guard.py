@@ -311,7 +311,12 @@ def test_a_refusal_knows_its_whole_answer() -> None:
         "error": "insufficient_scope",
         "error_description": "The access token lacks a required scope",
     }
-    assert [name for name, _ in shown.headers] == ["Content-Type", "Cache-Control", "WWW-Authenticate"]
+    assert [name for name, _ in shown.headers] == [
+        "Content-Type",
+        "Cache-Control",
+        "WWW-Authenticate",
+        "X-Request-Id",
+    ]
 
 
 # Who is told

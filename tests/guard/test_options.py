@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -219,7 +220,10 @@ def test_refusals_are_given_back_or_raised() -> None:
     with pytest.raises(Denied) as caught:
         door.check(request)
     assert isinstance(verdict, Denied)
-    assert (verdict.content, verdict.headers) == (caught.value.content, caught.value.headers)
+    assert (verdict.content, verdict.headers[:-1]) == (caught.value.content, caught.value.headers[:-1])
+    ids = {refusal.headers[-1] for refusal in (verdict, caught.value)}
+    assert ids == {("X-Request-Id", verdict.request_id), ("X-Request-Id", caught.value.request_id)}
+    assert len(ids) == 2
 
 
 def test_a_refusal_by_the_rule_knows_whose_token_it_was() -> None:
@@ -230,7 +234,12 @@ def test_a_refusal_by_the_rule_knows_whose_token_it_was() -> None:
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    return [vars(record)["gatewright"] for record in caplog.records if "gatewright" in vars(record)]
+    """The structured log events; the ids of requests, which are random, checked and taken out."""
+    found = [dict(vars(record)["gatewright"]) for record in caplog.records if "gatewright" in vars(record)]
+    for event in found:
+        if event["event"] in ("refused", "would_refuse"):
+            assert re.fullmatch("[0-9a-f]{16}", str(event.pop("request_id")))
+    return found
 
 
 def test_each_verdict_is_counted_and_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:

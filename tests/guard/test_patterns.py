@@ -133,10 +133,11 @@ def test_every_rule_that_may_be_meant_is_required_and_the_first_pattern_names_th
     assert rules("GET", "/a/5") == (
         all_of("one") & all_of("two") & all_of("three"),
         {"id": "5", "other": "5"},
+        "/a/{id}",
     )
-    assert rules("POST", "/A/5") == (all_of("one"), {})
-    assert rules("GET", "/c") == (None, {})
-    assert PatternRules(None)("GET", "/c") == (None, {})
+    assert rules("POST", "/A/5") == (all_of("one"), {}, None)
+    assert rules("GET", "/c") == (None, {}, None)
+    assert PatternRules(None)("GET", "/c") == (None, {}, None)
     first = PatternRules({"/{a}/*": "one", "/x/{a}": "two"})
     assert first("GET", "/x/y")[1] == {"a": "x"}
 

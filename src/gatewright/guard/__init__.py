@@ -7,6 +7,7 @@ the arithmetic of tokens (`gatewright.jose`), and issuing tokens (`gatewright.se
 """
 
 from gatewright.guard.decision import Guard
+from gatewright.guard.delivery import Reports
 from gatewright.guard.errors import (
     BadHeader,
     Denied,
@@ -23,6 +24,7 @@ from gatewright.guard.fetching import Fetch
 from gatewright.guard.freshness import KeyHealth
 from gatewright.guard.introspection import Introspection
 from gatewright.guard.issuers import Issuer
+from gatewright.guard.reporting import ReportHealth
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
 from gatewright.guard.token import AccessToken
@@ -44,6 +46,8 @@ __all__ = [
     "KeysUnavailable",
     "NoToken",
     "Observer",
+    "ReportHealth",
+    "Reports",
     "Request",
     "Rule",
     "RuleNotMet",

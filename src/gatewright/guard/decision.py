@@ -16,9 +16,9 @@ from typing import TypeAlias
 from gatewright.guard import options
 from gatewright.guard.cache import VerifiedTokens
 from gatewright.guard.conditions import Situation, Unmet
+from gatewright.guard.delivery import Reports
 from gatewright.guard.driving import running_loop
 from gatewright.guard.errors import (
-    BadHeader,
     Denied,
     InsufficientScope,
     InvalidToken,
@@ -27,7 +27,7 @@ from gatewright.guard.errors import (
     StepUpRequired,
     Unavailable,
 )
-from gatewright.guard.extraction import TokenPlace, checked_places
+from gatewright.guard.extraction import TokenPlace, checked_places, words_in
 from gatewright.guard.fetching import Fetch
 from gatewright.guard.freshness import KeyHealth
 from gatewright.guard.issuers import (
@@ -40,7 +40,8 @@ from gatewright.guard.issuers import (
     one_introspected,
 )
 from gatewright.guard.keys import IssuerKeys
-from gatewright.guard.request import Request, bearer_token, header_values
+from gatewright.guard.reporting import ReportHealth, reporter_of
+from gatewright.guard.request import Request, header_values
 from gatewright.guard.rules import Rule, combine
 from gatewright.guard.tenants import Lookup, Tenants
 from gatewright.guard.token import AccessToken
@@ -77,6 +78,7 @@ class Guard:
             async. It must not follow redirects. An async one runs in the event loop of `acheck`.
         now: seconds since 1970, UTC.
         observe: called once after each decision; what it raises is logged and changes nothing.
+        report: `Reports(...)` tells a Gatewright server what is refused and which scopes are used, counted.
         allow_insecure_issuer: allow plain http to an issuer on another machine.
 
     A guard is thread-safe, survives a fork and needs no running event loop.
@@ -101,6 +103,7 @@ class Guard:
         fetch: Fetch | None = None,
         now: Callable[[], float] = time.time,
         observe: Observer | None = None,
+        report: Reports | None = None,
         allow_insecure_issuer: bool = False,
     ) -> None:
         trusted = given_issuers(issuers, keys=keys, insecure=allow_insecure_issuer)
@@ -117,7 +120,6 @@ class Guard:
         self._enforce = enforce
         self._leeway = options.checked_leeway(leeway)
         self._now = now
-        self._verdicts = Verdicts(observe=observe, enforce=enforce)
         defaults = Defaults(
             audience=self._audience,
             algorithms=self._algorithms,
@@ -125,6 +127,11 @@ class Guard:
             fetch=fetch,
             now=now,
             snapshot=options.made_folder(snapshot),
+        )
+        self._verdicts = Verdicts(
+            observe=observe,
+            enforce=enforce,
+            reporter=reporter_of(report, trusted, self._audience, enforce=enforce, fetch=fetch, now=now),
         )
         by_url = {issuer.url: defaults.trust(issuer) for issuer in trusted}
         used = {name for issuer in by_url.values() for name in issuer.algorithms}
@@ -150,7 +157,7 @@ class Guard:
         """A guard as GATEWRIGHT_ISSUER, GATEWRIGHT_AUDIENCE and GATEWRIGHT_ALGORITHMS say.
 
         Several audiences are parted by spaces, algorithms by spaces or commas; without algorithms the
-        defaults hold.
+        defaults hold. With GATEWRIGHT_REPORT_CLIENT_ID and GATEWRIGHT_REPORT_CLIENT_SECRET it reports.
 
         Raises:
             ValueError: something is missing or wrong; all of it is told at once.
@@ -162,6 +169,7 @@ class Guard:
             algorithms=algorithms,
             fetch=fetch,
             observe=observe,
+            report=options.reports_from(environ),
             allow_insecure_issuer=allow_insecure_issuer,
         )
 
@@ -193,6 +201,10 @@ class Guard:
     def counts(self) -> Mapping[str, int]:
         """How many decisions there were, by reason; `accepted` and `anonymous` are among the reasons."""
         return self._verdicts.counts()
+
+    def reports(self) -> ReportHealth | None:
+        """How reporting to the server goes; None where nothing is reported."""
+        return self._verdicts.reports()
 
     def health(self) -> tuple[KeyHealth, ...]:
         """What is known of the keys of each issuer that publishes them; asks nobody.
@@ -254,7 +266,7 @@ class Guard:
             verdict: Verdict = drive(self._script(request, wanted, optional=optional))
         except Denied as refusal:
             verdict = refusal
-        self._verdicts.record(request, verdict)
+        self._verdicts.record(request, verdict, wanted)
         return verdict
 
     async def adecide(
@@ -270,7 +282,7 @@ class Guard:
             verdict: Verdict = await adrive(self._script(request, wanted, optional=optional))
         except Denied as refusal:
             verdict = refusal
-        self._verdicts.record(request, verdict)
+        self._verdicts.record(request, verdict, wanted)
         return verdict
 
     def require(self, request: Request, token: AccessToken, rule: Rule | str | None) -> AccessToken:
@@ -282,11 +294,13 @@ class Guard:
             Denied: the rule is not met; the exception is the answer.
             TypeError, ValueError: `rule` is no rule.
         """
+        wanted = _wanted(rule)
         try:
-            self._require(request, token, _wanted(rule), leeway=self._leeway)
+            self._require(request, token, wanted, leeway=self._leeway)
         except Denied as refusal:
-            self._verdicts.record(request, refusal)
+            self._verdicts.record(request, refusal, wanted)
             raise
+        self._verdicts.use(token, wanted)
         return token
 
     def explain(self, request: Request | str, rule: Rule | str | None = None) -> Explanation:
@@ -306,12 +320,12 @@ class Guard:
             if refusal.reason in ("no_token", "bad_header"):
                 return refused_early(refusal)
             verdict = refusal
-        words = self._words(request) or ""
+        words = words_in(request, self._token_from, realm=self._audience[0]) or ""
         return walk(words, verifier=self._verifier, verdict=verdict, rule=wanted, request=request)
 
     def _script(self, request: Request, rule: Rule | None, *, optional: bool) -> Script[AccessToken | None]:
         """The way of every request; raises `Denied`."""
-        words = self._words(request)
+        words = words_in(request, self._token_from, realm=self._audience[0])
         if words is None:
             if optional and rule is None:
                 return None
@@ -324,24 +338,6 @@ class Guard:
             yield from self._require_unrevoked(self._revoked, token)
         self._require(request, token, rule, leeway=trusted.leeway)
         return token
-
-    def _words(self, request: Request) -> str | None:
-        """The token that the request carries, whatever it is; None when it carries none."""
-        realm = self._audience[0]
-        values = header_values(request.headers, "authorization")
-        if len(values) > 1:
-            raise BadHeader(realm=realm, detail="more than one Authorization header")
-        words = bearer_token(values[0]) if values else None
-        if words is not None and (not words or " " in words):
-            raise BadHeader(realm=realm, detail="Bearer must be followed by one word")
-        if not self._token_from:
-            return words
-        found = [] if words is None else [words]
-        found += [token for place in self._token_from if (token := place(request)) is not None]
-        if len(found) > 1 or (found and " " in found[0]):
-            # RFC 6750, section 2: one method a request.
-            raise BadHeader(realm=realm, detail="access tokens in several places, or several in one")
-        return found[0] if found else None
 
     def _require_unrevoked(self, revoked: Revoked, token: AccessToken) -> Script[None]:
         realm = self._audience[0]

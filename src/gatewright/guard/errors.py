@@ -15,6 +15,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "not_yet_valid": "The access token is not valid yet",
 }
 RETRY_AFTER: Final = 5  # seconds
+REQUEST_ID: Final = "X-Request-Id"
 
 
 class Denied(Exception):
@@ -37,7 +39,8 @@ class Denied(Exception):
     `status`, `headers` and `body` are for the caller of the API and the same in every framework; `reason`
     is a stable code for logs and metrics; `detail` says more to the API's own developers and must not
     leave the process. None of them holds the token itself; `token` is the verified one where only the
-    rule was not met.
+    rule was not met. `request_id` is in the answer as `X-Request-Id` and in the log, random and no secret:
+    by it the refusal can be asked about (`gatewright why`).
     """
 
     status: int = 401
@@ -50,6 +53,7 @@ class Denied(Exception):
         self.reason = reason
         self.realm = realm
         self.detail = detail
+        self.request_id = secrets.token_hex(8)
         self._more: dict[str, str] = {}
 
     def extend_challenge(self, **parameters: str) -> None:
@@ -66,6 +70,7 @@ class Denied(Exception):
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),
             ("WWW-Authenticate", ", ".join([self._challenge(), *_quoted(self._more)])),
+            (REQUEST_ID, self.request_id),
         ]
 
     @property
@@ -187,6 +192,7 @@ class Unavailable(Denied):
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),
             ("Retry-After", str(RETRY_AFTER)),
+            (REQUEST_ID, self.request_id),
         ]
 
 

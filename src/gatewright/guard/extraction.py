@@ -12,12 +12,35 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
-from gatewright.guard.request import Request, header_values
+from gatewright.guard.errors import BadHeader
+from gatewright.guard.request import Request, bearer_token, header_values
 
 TokenPlace: TypeAlias = Callable[[Request], str | None]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_PARAMETERS: Final = 1000
+
+
+def words_in(request: Request, places: Iterable[TokenPlace], *, realm: str) -> str | None:
+    """The token that the request carries, whatever it is; None when it carries none.
+
+    Raises:
+        BadHeader: the header is malformed, or there are several tokens.
+    """
+    values = header_values(request.headers, "authorization")
+    if len(values) > 1:
+        raise BadHeader(realm=realm, detail="more than one Authorization header")
+    words = bearer_token(values[0]) if values else None
+    if words is not None and (not words or " " in words):
+        raise BadHeader(realm=realm, detail="Bearer must be followed by one word")
+    if not places:
+        return words
+    found = [] if words is None else [words]
+    found += [token for place in places if (token := place(request)) is not None]
+    if len(found) > 1 or (found and " " in found[0]):
+        # RFC 6750, section 2: one method a request.
+        raise BadHeader(realm=realm, detail="access tokens in several places, or several in one")
+    return found[0] if found else None
 
 
 def cookie(name: str, *, origins: Collection[str] = ()) -> TokenPlace:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gatewright.guard.delivery import Reports
 from gatewright.guard.fetching import is_loopback
 from gatewright.jose import ALGORITHMS
 
@@ -13,6 +14,8 @@ DEFAULT_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 ISSUER: Final = "GATEWRIGHT_ISSUER"
 AUDIENCE: Final = "GATEWRIGHT_AUDIENCE"
 ALGORITHMS_ALLOWED: Final = "GATEWRIGHT_ALGORITHMS"
+REPORT_CLIENT_ID: Final = "GATEWRIGHT_REPORT_CLIENT_ID"
+REPORT_CLIENT_SECRET: Final = "GATEWRIGHT_REPORT_CLIENT_SECRET"  # noqa: S105 - a variable's name
 
 
 def checked_issuer(issuer: object, *, allow_insecure: bool, what: str = "issuer") -> str:
@@ -163,6 +166,20 @@ def from_environment(
     if faults:
         raise ValueError("the guard cannot be set up from the environment:\n- " + "\n- ".join(faults))
     return issuer, audience, algorithms
+
+
+def reports_from(environ: Mapping[str, str]) -> Reports | None:
+    """Whether and as whom to report, as the environment says; None where it says nothing.
+
+    Raises:
+        ValueError: one of the two is missing.
+    """
+    client_id, secret = environ.get(REPORT_CLIENT_ID, ""), environ.get(REPORT_CLIENT_SECRET, "")
+    if not client_id and not secret:
+        return None
+    if not client_id or not secret:
+        raise ValueError(f"set both {REPORT_CLIENT_ID} and {REPORT_CLIENT_SECRET}, or neither")
+    return Reports(client_id=client_id, client_secret=secret)
 
 
 def _names(value: object, *, what: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ application's own root, percent-decoded once.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from gatewright.guard.rules import Rule, combine
@@ -21,6 +21,7 @@ _PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 class Pattern:
     """A method, or None for all, and paths: one `exact`, or all that `strict` matches."""
 
+    path: str
     method: str | None
     exact: str | None
     strict: re.Pattern[str]
@@ -51,6 +52,7 @@ class Pattern:
         )
         below = "/.+" if stem != path else ""
         return Pattern(
+            path=path,
             method=methods[0] if methods else None,
             exact=path if literal == path else None,
             strict=re.compile(regex + below, re.DOTALL),
@@ -84,6 +86,14 @@ class Pattern:
         return self.method is None or self.method == ("GET" if method == "HEAD" else method)
 
 
+class Ruled(NamedTuple):
+    """What patterns say of a request: the rule, the path's parameters, and which path it was taken for."""
+
+    rule: Rule | None
+    path_params: Mapping[str, object]
+    route: str | None
+
+
 class PatternRules:
     """Rules by pattern: a request must meet every rule whose pattern may fit it.
 
@@ -98,11 +108,12 @@ class PatternRules:
         self.stated = [(text, combine(rule)) for text, rule in (rules or {}).items()]
         self._parsed = [(_told_by_get(Pattern.parse(text)), rule) for text, rule in self.stated]
 
-    def __call__(self, method: str, path: str) -> tuple[Rule | None, dict[str, str]]:
-        """The rule for a request, None where any valid token will do, and the path's parameters."""
+    def __call__(self, method: str, path: str) -> "Ruled":
+        """The rule for a request, None where any valid token will do, and what the path is taken for."""
         fitting = [(pattern, rule) for pattern, rule in self._parsed if pattern.may_fit(method, path)]
         found = [pair for pattern, _ in reversed(fitting) for pair in pattern.parameters(path).items()]
-        return combine(*(rule for _, rule in fitting if rule is not None)), dict(found)
+        route = next((pattern.path for pattern, _ in fitting if pattern.fits(method, path)), None)
+        return Ruled(combine(*(rule for _, rule in fitting if rule is not None)), dict(found), route)
 
 
 class PublicPaths:

@@ -12,8 +12,9 @@ class Request:
     """A request, as little of it as a decision needs; never its body.
 
     `url` may be absolute or a path. `headers` are (name, value) pairs, each a str or latin-1 bytes, names
-    in any case, with repetitions kept. `path_params` are those of the matched route. `peer_certificate`
-    is the client's certificate in DER.
+    in any case, with repetitions kept. `path_params` are those of the matched route, `route` is its
+    template, such as `/blogs/{id}`; None where no route is known. `peer_certificate` is the client's
+    certificate in DER.
     """
 
     method: str
@@ -21,6 +22,7 @@ class Request:
     headers: Headers = ()
     path_params: Mapping[str, object] = field(default_factory=dict)
     peer_certificate: bytes | None = None
+    route: str | None = None
 
 
 def header_values(headers: Headers, wanted: str) -> list[str]:

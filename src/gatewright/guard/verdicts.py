@@ -1,8 +1,9 @@
 """What became of each request: counted by reason, and one structured log event a verdict.
 
 An event is a log record of `gatewright.guard` whose attribute `gatewright` is a dict: `event` (`accepted`,
-`refused`, or `would_refuse` where nothing is enforced), `reason`, `status`, `method`, `path` without its
-query, `issuer`, `client_id` and `scope` of a verified token, and `required`. It never holds a token.
+`refused`, or `would_refuse` where nothing is enforced), `reason`, `status`, `request_id`, `method`, `path`
+without its query, `issuer`, `client_id` and `scope` of a verified token, and `required`. It never holds a
+token.
 """
 
 import logging
@@ -14,7 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from gatewright.guard.errors import Denied
+from gatewright.guard.reporting import Reporter, ReportHealth
 from gatewright.guard.request import Request
+from gatewright.guard.rules import Rule
 from gatewright.guard.token import AccessToken
 
 Verdict: TypeAlias = AccessToken | Denied | None
@@ -32,15 +35,16 @@ _every_record: "weakref.WeakSet[Verdicts]" = weakref.WeakSet()
 class Verdicts:
     """Counts, logs and tells the observer; nothing that fails here changes a verdict."""
 
-    def __init__(self, *, observe: Observer | None, enforce: bool) -> None:
+    def __init__(self, *, observe: Observer | None, enforce: bool, reporter: Reporter | None = None) -> None:
         self._observe = observe
+        self._reporter = reporter
         self._enforce = enforce
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         _every_record.add(self)
 
-    def record(self, request: Request, verdict: Verdict) -> None:
-        """One verdict about one request."""
+    def record(self, request: Request, verdict: Verdict, rule: Rule | None = None) -> None:
+        """One verdict about one request, of which `rule` was asked."""
         with self._lock:
             self._counts[_reason(verdict)] += 1
         if isinstance(verdict, Denied):
@@ -48,12 +52,29 @@ class Verdicts:
         elif logger.isEnabledFor(logging.DEBUG):
             said = {"event": _reason(verdict), **_asked(request), **_about(verdict)}
             logger.debug("let in %r %r", request.method, said["path"], extra={"gatewright": said})
+        if self._reporter is not None:
+            self._report(self._reporter, request, verdict, rule)
         if self._observe is None:
             return
         try:
             self._observe(request, verdict)
         except Exception:
             logger.exception("observe raised; the decision stands")
+
+    def use(self, token: AccessToken, rule: Rule | None) -> None:
+        """A token that was let in before has met one more rule."""
+        if self._reporter is not None and rule is not None:
+            self._reporter.accepted(token, rule)
+
+    def reports(self) -> ReportHealth | None:
+        """How reporting goes; None where nothing is reported."""
+        return None if self._reporter is None else self._reporter.health()
+
+    def _report(self, reporter: Reporter, request: Request, verdict: Verdict, rule: Rule | None) -> None:
+        if isinstance(verdict, Denied):
+            reporter.refused(request, verdict)
+        elif verdict is not None:
+            reporter.accepted(verdict, rule)
 
     def counts(self) -> Mapping[str, int]:
         """How often each reason came, `accepted` and `anonymous` included, since the guard was made."""
@@ -66,6 +87,7 @@ class Verdicts:
             "event": "refused" if self._enforce else "would_refuse",
             "reason": refusal.reason,
             "status": refusal.status,
+            "request_id": refusal.request_id,
             "required": " ".join(getattr(refusal, "scopes", ())),
             **_asked(request),
             **_about(refusal.token),
