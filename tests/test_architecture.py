@@ -37,6 +37,7 @@ RECORDS = (
     "server.client",
     "server.model",
     "server.tenant",
+    "server.reported",
     "server.sealing",
 )
 FLOOR = (
@@ -82,9 +83,17 @@ TABLE: dict[str, Row] = {
     "server.client": Row(("jose",)),
     "server.model": Row(("jose", "server.client"), ("msgspec",)),
     "server.tenant": Row(("server.model",)),
+    "server.reported": Row(),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
     "server.store": Row(
-        ("server.model", "server.client", "server.tenant", "server.errors", "server.sealing"),
+        (
+            "server.model",
+            "server.client",
+            "server.tenant",
+            "server.reported",
+            "server.errors",
+            "server.sealing",
+        ),
         ("sqlalchemy", "alembic"),
     ),
     "server.certificates": Row(("jose",), ("cryptography",)),

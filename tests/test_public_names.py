@@ -40,6 +40,8 @@ PUBLIC = {
         "KeysUnavailable",
         "NoToken",
         "Observer",
+        "ReportHealth",
+        "Reports",
         "Request",
         "Rule",
         "RuleNotMet",

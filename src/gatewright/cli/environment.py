@@ -13,6 +13,7 @@ from gatewright.cli.lookup import READS_APIS, find_api, only_api
 from gatewright.cli.management import Management, Record, connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared
 from gatewright.cli.output import say, write, write_json
+from gatewright.cli.reporters import REPORTER_SCOPES, reporter_variables
 from gatewright.cli.tokens import ApiOption
 
 
@@ -27,12 +28,22 @@ def env(
             "which may do everything.",
         ),
     ] = False,
+    reports: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Also what lets guards of the API report what they refuse; makes the application for it.",
+        ),
+    ] = False,
     shared: Shared = SHARED_DEFAULTS,
 ) -> None:
     """Print shell lines with what a guard needs, and what makes programs trust a local certificate."""
     server = connect(shared.data, READS_APIS)
     variables = {"GATEWRIGHT_ISSUER": server.issuer, **_api_variables(server, api)}
     variables |= _trust_variables(server.credentials)
+    if reports:
+        reporting = server.also_holding(REPORTER_SCOPES)
+        variables |= reporter_variables(reporting, variables.get("GATEWRIGHT_AUDIENCE"))
     if tools:
         variables |= _tool_variables(server.credentials)
     if shared.json:

@@ -40,6 +40,14 @@ ApiArgument: TypeAlias = Annotated[
 ]
 
 app = noun("grants", purpose="Client grants: which permissions an application has at an API.")
+app.command(
+    "gatewright.cli.unused:unused",
+    name="unused",
+    help="List permissions that were granted and not used, and how to take them away.",
+    help_epilogue=examples(
+        "gatewright grants unused --days 30", "gatewright grants unused --api https://blog-api --json"
+    ),
+)
 
 
 @app.command(

@@ -21,7 +21,15 @@ Filter: TypeAlias = Annotated[
     Parameter(name=["--filter", "-f"], help="`type:feccft`, `client_id:…`; several are joined by AND."),
 ]
 
-app = noun("logs", purpose="The log: tokens issued and refused, and changes.")
+app = noun("logs", purpose="The log: tokens issued and refused, changes, and what guards refused.")
+app.command(
+    "gatewright.cli.refusals:refusals",
+    name="refusals",
+    help="List what guards refused, with the commands that would let it in.",
+    help_epilogue=examples(
+        "gatewright logs refusals", "gatewright logs refusals --app Reader --since 1h --json"
+    ),
+)
 
 
 @app.command(

@@ -158,8 +158,9 @@ _COMMANDS = (
         TRY,
         "why",
         "why:why",
-        "Say why a token is accepted or refused.",
+        "Say why a request was refused, or whether a token would be.",
         examples(
+            "gatewright why 5e0f1c2d3a4b5c6d            the X-Request-Id of a 401 or 403",
             'gatewright why "$TOKEN" --require create:blog',
             "gatewright token | gatewright why -",
             'gatewright why "$TOKEN" --issuer https://acme.eu.auth0.com/ --audience https://blog-api',

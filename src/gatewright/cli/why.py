@@ -1,4 +1,4 @@
-"""`gatewright why`: each check of one token in order, in plain words, with the fix."""
+"""`gatewright why`: one refusal by its request id, or each check of one token in order, with the fix."""
 
 import sys
 from typing import Annotated
@@ -10,6 +10,7 @@ from gatewright.cli.lookup import READS_APIS, find_api, only_api
 from gatewright.cli.management import connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared, split_scopes
 from gatewright.cli.output import printable, write, write_json
+from gatewright.cli.refusals import REQUEST_ID, explain
 from gatewright.guard import Denied, Guard, HttpFetch, Rule, Unavailable, all_of
 from gatewright.guard.walkthrough import Explanation
 
@@ -18,7 +19,11 @@ _LONGEST_INPUT = 64 * 1024  # characters
 
 def why(
     token: Annotated[
-        str, Parameter(help="The access token; - reads it from stdin.", allow_leading_hyphen=True)
+        str,
+        Parameter(
+            help="The request id of a refusal (X-Request-Id), or an access token; - reads it from stdin.",
+            allow_leading_hyphen=True,
+        ),
     ],
     /,
     *,
@@ -36,7 +41,11 @@ def why(
     ] = None,
     shared: Shared = SHARED_DEFAULTS,
 ) -> int:
-    """Say why a token is accepted or refused: every check, and what would mend the first that fails."""
+    """Say why a request was refused, or whether a token would be: every check, and what would mend it."""
+    if REQUEST_ID.fullmatch(token):
+        if any(given is not None for given in (api, issuer, audience, require)):
+            raise misuse("A request id needs no other option than --data and --json.")
+        return explain(shared, token)
     guard = _guard(shared, api=api, issuer=issuer, audience=audience)
     scopes = split_scopes(require)
     rule: Rule | None = all_of(*scopes) if scopes else None

@@ -27,7 +27,7 @@ from gatewright.guard.verification import (
 from gatewright.guard.waiting import drive
 from gatewright.jose import JWK, JoseError, jws, jwt
 
-_FIXES: Final[Mapping[str, str]] = {
+FIXES: Final[Mapping[str, str]] = {
     "no_token": "Send it as `Authorization: Bearer TOKEN`.",
     "bad_header": "Send one Authorization header: `Bearer`, one space, the token.",
     "malformed": "It is no signed JWT. An opaque token comes of asking for no audience: name the API's.",
@@ -106,13 +106,13 @@ def walk(
         # Such as revocation: asked by the guard alone.
         steps.append(Step(verdict.reason, passed=False, said=verdict.detail))
     reason = verdict.reason if isinstance(verdict, Denied) else ""
-    return Explanation(verdict, tuple(steps), _FIXES.get(reason, ""))
+    return Explanation(verdict, tuple(steps), FIXES.get(reason, ""))
 
 
 def refused_early(verdict: Denied) -> Explanation:
     """A request in which no token could be found."""
     step = Step("header", passed=False, said=verdict.detail)
-    return Explanation(verdict, (step,), _FIXES.get(verdict.reason, ""))
+    return Explanation(verdict, (step,), FIXES.get(verdict.reason, ""))
 
 
 def _steps(token: str, verifier: Verifier, found: _Found) -> Iterator[Step]:

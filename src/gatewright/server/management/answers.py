@@ -124,6 +124,43 @@ class DailyStatsMade(Struct):
     created_at: str
 
 
+class RefusalMade(Struct):
+    """Refusals of one kind in one minute, and what this server knows of them."""
+
+    minute: str
+    audience: str
+    reason: str
+    missing: list[str]
+    enforced: bool
+    count: int
+    request_id: str
+    explanation: str
+    commands: list[str]
+    method: str | UnsetType = UNSET
+    route: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    client_name: str | UnsetType = UNSET
+
+
+class ScopeUseMade(Struct):
+    """A scope that a client needed and had; "" where any valid token was enough."""
+
+    audience: str
+    client_id: str
+    scope: str
+    first_used_at: str
+    last_used_at: str
+
+
+class ReportingApiMade(Struct):
+    """An API whose guards report."""
+
+    audience: str
+    since: str
+    last_at: str
+    dropped: int
+
+
 class LogStreamMade(Struct):
     """What the server adds to a log stream, and what is settled when it is made."""
 

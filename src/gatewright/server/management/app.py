@@ -11,6 +11,7 @@ from gatewright.server.management import (
     client_grants,
     client_secrets,
     clients,
+    guard_reports,
     log_streams,
     logs,
     resource_servers,
@@ -37,6 +38,7 @@ ROUTES = (
     *users.ROUTES,
     *log_streams.ROUTES,
     *stats.ROUTES,
+    *guard_reports.ROUTES,
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 

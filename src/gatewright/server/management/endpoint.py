@@ -72,7 +72,8 @@ Preparation = Callable[[Server, Mapping[str, Any]], object]
 class Endpoint:
     """A row of a noun's table of routes.
 
-    ``changes`` is the description of the log event; an operation without one only reads. ``prepare`` makes
+    ``changes`` is the description of the log event; an operation without one only reads, unless it is
+    ``is_unlogged``: it writes what is itself a log, and comes too often for events. ``prepare`` makes
     from the body what takes too long for a transaction, in which nobody else can write. From ``query`` on
     it is for the OpenAPI document alone, and may be left out: ``refuses`` are the refusals beyond those that
     the row shows, ``operation_id`` a name where the derived one would mislead.
@@ -92,6 +93,7 @@ class Endpoint:
     answers: Shape | None = None
     refuses: tuple[int, ...] | None = None
     operation_id: str | None = None
+    is_unlogged: bool = False
 
 
 def endpoint(  # noqa: PLR0913 - a row has as many members as it has
@@ -110,11 +112,12 @@ def endpoint(  # noqa: PLR0913 - a row has as many members as it has
     answers: Shape | None = None,
     refuses: tuple[int, ...] | None = None,
     operation_id: str | None = None,
+    is_unlogged: bool = False,
 ) -> Endpoint:
     """A route: any of the scopes lets in, unless ``rule`` says otherwise of them."""
     scopes = (scope,) if isinstance(scope, str) else scope
     rule = any_of(*scopes) if rule is None else rule
-    told = (query, answers, refuses, operation_id)
+    told = (query, answers, refuses, operation_id, is_unlogged)
     return Endpoint(
         method, path, operation, rule, scopes, status, body, changes, flushes_events, prepare, *told
     )
@@ -149,7 +152,7 @@ async def answer(
     if row.flushes_events:
         await _with_store(asyncio.to_thread(server.events.flush))
     result = await _with_store(
-        server.store.awrite(run) if row.changes is not None else server.store.aread(run)
+        server.store.awrite(run) if row.changes or row.is_unlogged else server.store.aread(run)
     )
     return _render(row, result, pace)
 

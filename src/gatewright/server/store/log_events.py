@@ -35,6 +35,7 @@ _FIELDS = {
     "log_id": Field(log_events.c.log_id),
     "_id": Field(log_events.c.log_id),
     "date": Field(log_events.c.date, "date"),
+    "details.request_id": Field(_member("details.request_id")),
     **{name: Field(_member(name), "text") for name in _TEXTS},
     **{name: Field(_member(name)) for name in _KEYWORDS},
 }

@@ -215,3 +215,45 @@ changes = Table(
     Column("kind", String(32), nullable=False),
     Column("key", String(64), nullable=False),
 )
+
+# What guards reported: refusals of a kind added up by the minute, the last use of each scope of a client, and
+# the APIs whose guards report at all. "" stands for what the guard did not know.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("minute", Integer, nullable=False),
+    Column("audience", String(600), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("route", String(300), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("client_id", String(64), nullable=False, index=True),
+    Column("missing", String(1000), nullable=False),
+    Column("enforced", Boolean, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("request_id", String(16), nullable=False, index=True),
+    UniqueConstraint(
+        *("minute", "audience", "method", "route", "reason", "client_id", "missing", "enforced"),
+        name="uq_refusals_kind",
+    ),
+    sqlite_autoincrement=True,
+)
+
+scope_uses = Table(
+    "scope_uses",
+    metadata,
+    Column("audience", String(600), primary_key=True),
+    Column("client_id", String(64), primary_key=True),
+    Column("scope", String(280), primary_key=True),
+    Column("first_used_at", Float, nullable=False),
+    Column("last_used_at", Float, nullable=False),
+)
+
+reporting_apis = Table(
+    "reporting_apis",
+    metadata,
+    Column("audience", String(600), primary_key=True),
+    Column("since", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("dropped", Integer, nullable=False),
+)

@@ -14,6 +14,7 @@ from gatewright.server.sealing import Sealer
 from gatewright.server.store import records, tenant_records
 from gatewright.server.store.assertions import SpentAssertions
 from gatewright.server.store.conditions import Condition
+from gatewright.server.store.guard_reports import GuardReports
 from gatewright.server.store.log_events import LogEvents
 from gatewright.server.store.paging import Page, Rows
 from gatewright.server.store.quotas import QuotaWindows
@@ -62,6 +63,7 @@ class Transaction:
         self.secret_uses = SecretUses(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
+        self.guard_reports = GuardReports(connection)
 
     def option(self, name: str) -> Document | None:
         """What is kept of the tenant under this name."""
