@@ -41,6 +41,7 @@ PUBLIC = {
         "NoToken",
         "Observer",
         "ReportHealth",
+        "Reporter",
         "Reports",
         "Request",
         "Rule",

@@ -24,7 +24,7 @@ from gatewright.guard.fetching import Fetch
 from gatewright.guard.freshness import KeyHealth
 from gatewright.guard.introspection import Introspection
 from gatewright.guard.issuers import Issuer
-from gatewright.guard.reporting import ReportHealth
+from gatewright.guard.reporting import Reporter, ReportHealth
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
 from gatewright.guard.token import AccessToken
@@ -47,6 +47,7 @@ __all__ = [
     "NoToken",
     "Observer",
     "ReportHealth",
+    "Reporter",
     "Reports",
     "Request",
     "Rule",

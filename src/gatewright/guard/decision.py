@@ -40,7 +40,7 @@ from gatewright.guard.issuers import (
     one_introspected,
 )
 from gatewright.guard.keys import IssuerKeys
-from gatewright.guard.reporting import ReportHealth, reporter_of
+from gatewright.guard.reporting import Reporter, reporter_of
 from gatewright.guard.request import Request, header_values
 from gatewright.guard.rules import Rule, combine
 from gatewright.guard.tenants import Lookup, Tenants
@@ -202,9 +202,10 @@ class Guard:
         """How many decisions there were, by reason; `accepted` and `anonymous` are among the reasons."""
         return self._verdicts.counts()
 
-    def reports(self) -> ReportHealth | None:
-        """How reporting to the server goes; None where nothing is reported."""
-        return self._verdicts.reports()
+    @property
+    def reporter(self) -> Reporter | None:
+        """What reports to the server: its `health()`, and `flush()` to send now; None without `report`."""
+        return self._verdicts.reporter
 
     def health(self) -> tuple[KeyHealth, ...]:
         """What is known of the keys of each issuer that publishes them; asks nobody.
@@ -300,7 +301,7 @@ class Guard:
         except Denied as refusal:
             self._verdicts.record(request, refusal, wanted)
             raise
-        self._verdicts.use(token, wanted)
+        self._verdicts.use(request, token, wanted)
         return token
 
     def explain(self, request: Request | str, rule: Rule | str | None = None) -> Explanation:

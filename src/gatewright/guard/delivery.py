@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gatewright.guard.fetching import Answer
-from gatewright.guard.transport import HttpFetch
 
 TIMEOUT: Final = 5.0  # seconds for each request
 RENEWED_BEFORE: Final = 60.0  # seconds before the end of the reporter's own token
@@ -30,7 +29,8 @@ class Reports:
         client_id, client_secret: of the application that may send reports and nothing else; `gatewright env
             --reports` makes it.
         issuer: the server; None for the guard's first issuer.
-        fetch: how to reach it, where the system's certificates or the environment's proxy will not do.
+        fetch: how to reach it, `HttpFetch(...)` or what is called alike, where the system's certificates or
+            the environment's proxy will not do.
 
     Raises:
         TypeError, ValueError: an argument cannot be right.
@@ -39,7 +39,7 @@ class Reports:
     client_id: str
     client_secret: str = field(repr=False)
     issuer: str | None = None
-    fetch: HttpFetch | None = field(default=None, repr=False)
+    fetch: Post | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("client_id", "client_secret"):

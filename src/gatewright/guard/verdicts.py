@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from gatewright.guard.errors import Denied
-from gatewright.guard.reporting import Reporter, ReportHealth
+from gatewright.guard.reporting import Reporter
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule
 from gatewright.guard.token import AccessToken
@@ -37,7 +37,7 @@ class Verdicts:
 
     def __init__(self, *, observe: Observer | None, enforce: bool, reporter: Reporter | None = None) -> None:
         self._observe = observe
-        self._reporter = reporter
+        self.reporter = reporter
         self._enforce = enforce
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -52,8 +52,8 @@ class Verdicts:
         elif logger.isEnabledFor(logging.DEBUG):
             said = {"event": _reason(verdict), **_asked(request), **_about(verdict)}
             logger.debug("let in %r %r", request.method, said["path"], extra={"gatewright": said})
-        if self._reporter is not None:
-            self._report(self._reporter, request, verdict, rule)
+        if self.reporter is not None:
+            self._report(self.reporter, request, verdict, rule)
         if self._observe is None:
             return
         try:
@@ -61,20 +61,19 @@ class Verdicts:
         except Exception:
             logger.exception("observe raised; the decision stands")
 
-    def use(self, token: AccessToken, rule: Rule | None) -> None:
+    def use(self, request: Request, token: AccessToken, rule: Rule | None) -> None:
         """A token that was let in before has met one more rule."""
-        if self._reporter is not None and rule is not None:
-            self._reporter.accepted(token, rule)
-
-    def reports(self) -> ReportHealth | None:
-        """How reporting goes; None where nothing is reported."""
-        return None if self._reporter is None else self._reporter.health()
+        if self.reporter is not None and rule is not None:
+            self._report(self.reporter, request, token, rule)
 
     def _report(self, reporter: Reporter, request: Request, verdict: Verdict, rule: Rule | None) -> None:
-        if isinstance(verdict, Denied):
-            reporter.refused(request, verdict)
-        elif verdict is not None:
-            reporter.accepted(verdict, rule)
+        try:
+            if isinstance(verdict, Denied):
+                reporter.refused(request, verdict)
+            elif verdict is not None:
+                reporter.accepted(verdict, rule)
+        except Exception:
+            logger.exception("nothing could be noted for the reports; the decision stands")
 
     def counts(self) -> Mapping[str, int]:
         """How often each reason came, `accepted` and `anonymous` included, since the guard was made."""
