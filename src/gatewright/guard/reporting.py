@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from gatewright.guard.delivery import Delivery, Post, Reports, Undelivered
 from gatewright.guard.errors import Denied
@@ -69,8 +69,7 @@ class Refusal:
     enforced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """What a client's token held when it was let in, and the rule that it met."""
 
     audience: str
@@ -172,6 +171,8 @@ class Reporter:
                     return False
 
     def _audience_of(self, token: AccessToken | None) -> str:
+        if len(self._audience) == 1:
+            return self._audience[0]
         named = () if token is None else token.audience
         return next((name for name in self._audience if name in named), self._audience[0])
 
