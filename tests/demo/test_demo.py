@@ -71,6 +71,13 @@ def test_once_names_the_reason_of_every_refusal(once: subprocess.CompletedProces
     assert len(found) == 8
 
 
+def test_once_tells_why_and_what_to_do(once: subprocess.CompletedProcess[str]) -> None:
+    told = once.stdout.partition("gatewright why ")[2]
+    assert re.match(r"[0-9a-f]{16}\n", told)
+    assert "The token lacks `create:blog`; the API does not define `create:blog`." in told
+    assert "Fix: gatewright apis scopes add https://blog-api create:blog" in told
+
+
 def test_once_shortens_every_secret_and_token(once: subprocess.CompletedProcess[str]) -> None:
     assert "shortened" in once.stdout
     assert not re.search(r"[A-Za-z0-9_-]{40,}", once.stdout)
@@ -127,8 +134,9 @@ from gatewright.guard import Guard
 
 def build(guard):
     both = (*guard.audience, guard.issuer + "api/v2/")
-    told = guard._verdicts._observe
-    return sample.build(Guard(guard.issuer, audience=both, algorithms=("RS256",), observe=told))
+    wrong = Guard(guard.issuer, audience=both, algorithms=("RS256",))
+    wrong._verdicts = guard._verdicts
+    return sample.build(wrong)
 
 sys.exit(run(None, once=True, build=build))
 """

@@ -24,18 +24,25 @@ def reporter_variables(server: Management, audience: str | None) -> dict[str, st
     """
     if audience is None:
         raise misuse("Say which API reports: --api IDENTIFIER", "List them: gatewright apis list")
-    reporter = _reporter(server, audience) or _make(server, audience)
+    reporter, is_new = ensure_reporter(server, audience)
+    if is_new:
+        say(f'Made the application "{reporter["name"]}": it may send reports, and nothing else.')
     return {
         "GATEWRIGHT_REPORT_CLIENT_ID": str(reporter["client_id"]),
         "GATEWRIGHT_REPORT_CLIENT_SECRET": str(reporter["client_secret"]),
     }
 
 
-def _reporter(server: Management, audience: str) -> Record | None:
+def ensure_reporter(server: Management, audience: str) -> tuple[Record, bool]:
+    """The application that reports for this API, and whether it was made just now.
+
+    Raises:
+        Failure: the server refuses, or does not answer.
+    """
     for app in server.all("clients"):
         if (app.get("client_metadata") or {}).get(_BOUND_BY) == audience and app.get("client_secret"):
-            return app
-    return None
+            return app, False
+    return _make(server, audience), True
 
 
 def _make(server: Management, audience: str) -> Record:
@@ -57,5 +64,4 @@ def _make(server: Management, audience: str) -> Record:
         "scope": [SENDS_REPORTS],
     }
     server.post("client-grants", grant)
-    say(f'Made the application "{made["name"]}": it may send reports, and nothing else.')
     return made

@@ -18,21 +18,22 @@ _slot: ContextVar[list[AccessToken | Denied | None] | None] = ContextVar("_slot"
 NO_PERMISSION = "no permission"
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _MANAGEMENT_PATH = "/api/v2/"
+_REPORTS_PATH = "/api/v2/guard-reports"
 
 
 @dataclass(slots=True)
 class Feed:
     """The lines beneath the walk. Silent until `is_live`; `decisions` are kept while it is silent.
 
-    `names` are the applications' names by client id; `own_client` is the command line's, whose every
-    command takes a token, which is not worth a line. The remedies say what helps after a refusal: the
+    `names` are the applications' names by client id; those in `silent`, the command line's and the reporter,
+    ask for tokens all the time, which is not worth a line. The remedies say what helps after a refusal: the
     guard's, or the token endpoint's (its description, and the application's name).
     """
 
     console: Console
     is_live: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
-    own_client: str = ""
+    silent: set[str] = field(default_factory=set)
     remedy: Callable[[Denied], str] = lambda _: ""
     token_remedy: Callable[[str, str], str] = lambda _, __: ""
     decisions: list[AccessToken | Denied | None] = field(default_factory=list)
@@ -73,8 +74,8 @@ class Feed:
         """A request to the server, as its log tells it; reading alone is left out."""
         method, path = str(facts.get("method")), str(facts.get("path"))
         asks, refused = path == _TOKEN_PATH, str(facts.get("refused") or "")
-        changes = path.startswith(_MANAGEMENT_PATH) and method != "GET"
-        is_own = facts.get("client_id") == self.own_client and not refused
+        changes = path.startswith(_MANAGEMENT_PATH) and method != "GET" and path != _REPORTS_PATH
+        is_own = facts.get("client_id") in self.silent and not refused
         if not changes and (not asks or is_own):
             return
         status, took = facts.get("status"), facts.get("ms")

@@ -78,11 +78,13 @@ def _tell(stage: Stage) -> None:
         credentials=stage.credentials(),
         narrator=stage.narrator,
         decisions=stage.feed.decisions,
+        report=stage.report,
     )
     tutorial(walk)
     break_in(walk, stage.sign)
-    stage.feed.own_client = walk.credentials["client_id"]
-    stage.feed.names = {walk.application["client_id"]: APP_NAME, stage.feed.own_client: "Gatewright CLI"}
+    own_client = walk.credentials["client_id"]
+    stage.feed.silent.add(own_client)
+    stage.feed.names = {walk.application["client_id"]: APP_NAME, own_client: "Gatewright CLI"}
 
 
 def _say_what_went_wrong(stage: Stage, error: NotAsTold, *, is_kept: bool) -> None:

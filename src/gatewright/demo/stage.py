@@ -21,7 +21,7 @@ from gatewright.demo.exchange import NoAnswer, Request
 from gatewright.demo.feed import Feed, LogLines
 from gatewright.demo.narrator import Narrator
 from gatewright.demo.walk import AUDIENCE
-from gatewright.guard import Guard
+from gatewright.guard import Guard, Reports
 
 if TYPE_CHECKING:
     from gatewright.server.app import RunningServer
@@ -44,6 +44,7 @@ class Stage:
 
     folder: Path
     server: "RunningServer"
+    guard: Guard
     sample: str
     feed: Feed
     narrator: Narrator
@@ -53,6 +54,11 @@ class Stage:
         """What the server left in the folder for the command line."""
         members: dict[str, str] = json.loads((self.folder / "cli.json").read_text(encoding="utf-8"))
         return members
+
+    def report(self) -> None:
+        """Have the guard tell the server now what it has refused, rather than within a second."""
+        if self.guard.reporter is not None:
+            self.guard.reporter.flush()
 
     def sign(self, claims: dict[str, object]) -> str:
         """Claims under the server's own key: only who runs the server can do that."""
@@ -74,11 +80,25 @@ def open_stage(folder: Path, console: Console, build: Build) -> Iterator[Stage]:
     settings = _settings(folder, port)
     _route_log(settings, feed)
     with start(settings) as server:
-        guard = Guard(server.issuer, audience=AUDIENCE, algorithms=("RS256",), observe=feed.observe)
+        reports = _reports(folder)
+        guard = Guard(
+            server.issuer, audience=AUDIENCE, algorithms=("RS256",), observe=feed.observe, report=reports
+        )
+        feed.silent.add(reports.client_id)
         with _serving(feed.around(build(guard))) as sample_port:
             usual = {SERVER_PORT: port, SAMPLE_PORT: sample_port}
             taken = tuple(wanted for wanted, got in usual.items() if wanted != got)
-            yield Stage(folder, server, f"http://localhost:{sample_port}", feed, Narrator(console), taken)
+            sample = f"http://localhost:{sample_port}"
+            yield Stage(folder, server, guard, sample, feed, Narrator(console), taken)
+
+
+def _reports(folder: Path) -> Reports:
+    """What lets the sample API's guard report, as `gatewright env --reports` gives it."""
+    from gatewright.cli.management import connect  # noqa: PLC0415 - as in open_stage
+    from gatewright.cli.reporters import REPORTER_SCOPES, ensure_reporter  # noqa: PLC0415
+
+    reporter, _ = ensure_reporter(connect(folder, *REPORTER_SCOPES), AUDIENCE)
+    return Reports(client_id=reporter["client_id"], client_secret=reporter["client_secret"])
 
 
 def _require_unused(folder: Path) -> None:

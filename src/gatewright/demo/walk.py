@@ -5,7 +5,7 @@ The steps only send requests. What they show is what anybody sees with curl.
 
 import json
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -39,7 +39,8 @@ class NotAsTold(Exception):
 class Walk:
     """The way through the tutorial: where the servers are, and what came of the steps so far.
 
-    `decisions` is what the sample API's guard reports of each request, the newest at the end.
+    `decisions` is what the sample API's guard says of each request, the newest at the end; `report` has it
+    tell the server.
     """
 
     issuer: str
@@ -47,6 +48,7 @@ class Walk:
     credentials: Mapping[str, str]
     narrator: Narrator
     decisions: Sequence[AccessToken | Denied | None]
+    report: Callable[[], None]
     step: str = "start"
     management_token: str = ""
     api: Record = field(default_factory=dict)
@@ -312,6 +314,19 @@ def lacking_permissions(walk: Walk, token: str) -> None:
         walk.narrator.as_told(
             f"refused: {walk.refusal().reason}, and the answer names the scope that is missing"
         )
+        if method == "POST":
+            _ask_why(walk, walk.refusal())
+
+
+def _ask_why(walk: Walk, refusal: Denied) -> None:
+    """The guard has told the server, which knows the other half."""
+    walk.report()
+    rows = walk.look(f"guard-reports/refusals?request_id={refusal.request_id}")
+    if not rows:
+        raise walk.otherwise("the server was told of no refusal with this id")
+    walk.narrator.prose("The guard has told the server. Together they know why, and what to do:")
+    walk.narrator.command(f"gatewright why {refusal.request_id}")
+    walk.narrator.code(rows[0]["explanation"], *(f"Fix: {command}" for command in rows[0]["commands"]))
 
 
 def granted_permissions(walk: Walk) -> str:
