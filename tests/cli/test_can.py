@@ -123,13 +123,16 @@ def test_commands_that_are_told_let_the_application_in(
     assert (told.code == 0) == (told.json["commands"] == [])
 
 
-def test_nothing_is_issued_and_nothing_written(
-    cli: Cli, caller: Caller, lock: str, reader: Application
-) -> None:
+def test_no_token_is_issued(cli: Cli, caller: Caller, lock: str, reader: Application) -> None:
+    def issued() -> list[str]:
+        events = caller.manage("GET", "logs", params={"q": f"client_id:{reader.client_id}"}).json()
+        return [event["type"] for event in events if event["type"] in ("seccft", "feccft")]
+
     cli("can", reader.client_id, "POST /blogs", "--lock", lock, "--api", API)
     cli("can", "--lock", lock, "--api", API)
-    of_app = caller.manage("GET", "logs", params={"q": f"client_id:{reader.client_id}"}).json()
-    assert [event for event in of_app if event["type"] in ("seccft", "feccft")] == []
+    assert issued() == []
+    caller.token(reader, API)
+    assert issued() == ["seccft"]
 
 
 STATES: dict[str, dict[str, Any]] = {

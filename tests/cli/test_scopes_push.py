@@ -34,11 +34,13 @@ app = protect(plain, guard, rules={rules!r}, public=["/health"])
 """
 BLOG = {"GET /blogs": "read:blog", "POST /blogs": "create:blog", "PUT /blogs/{id}": "create:blog"}
 NUMBERS = itertools.count()
+# It may read secrets too, as applications of other tools may, and has no cause to.
 MAY_PUSH = (
     "read:resource_servers",
     "create:resource_servers",
     "update:resource_servers",
     "read:clients",
+    "read:client_keys",
     "read:client_grants",
 )
 
@@ -61,10 +63,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Code:
 
 
 def defined(caller: Caller, identifier: str) -> list[dict[str, str]]:
-    (found,) = [
-        api for api in caller.manage("GET", "resource-servers").json() if api["identifier"] == identifier
-    ]
-    scopes: list[dict[str, str]] = found["scopes"]
+    scopes: list[dict[str, str]] = caller.manage("GET", f"resource-servers/{identifier}").json()["scopes"]
     return scopes
 
 
@@ -251,6 +250,8 @@ def test_any_application_with_the_management_api_can_push(
     assert (second.code, second.out.split()) == (1, ["unused", "create:blog", "held", "by", "nobody"])
     for ran in (first, second):
         assert pusher.client_secret not in ran.out + ran.err
+    read = {"q": f"type:mgmt_api_read AND client_id:{pusher.client_id}"}
+    assert caller.manage("GET", "logs", params=read).json() == []
 
 
 def test_credentials_of_the_options_win(
@@ -314,6 +315,12 @@ def test_one_audience_of_several_is_chosen(cli: Cli, code: Code) -> None:
     assert (ran.code, "urn:two" in ran.err) == (2, True)
     chosen = cli("scopes", "push", target, "--api", "urn:two", "--dry-run", "--json")
     assert chosen.json["api"]["identifier"] == "urn:two"
+
+
+def test_api_is_named_by_its_identifier_alone(cli: Cli, caller: Caller, code: Code) -> None:
+    api = caller.create("resource-servers", name="By id", identifier="urn:by-id")
+    ran = cli("scopes", "push", code("urn:other", BLOG), "--api", api["id"], "--force")
+    assert (ran.code, "say its identifier: urn:by-id" in ran.err) == (2, True)
 
 
 def test_own_api_of_the_server_is_left_alone(cli: Cli, caller: Caller, code: Code) -> None:

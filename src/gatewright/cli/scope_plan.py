@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gatewright.cli.failures import ExitCode, Failure
+from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.management import Management, Record, segment
 from gatewright.guard.routes import Policy, Route, scopes_of
 
@@ -89,7 +89,7 @@ def read_plan(server: Management, policy: Policy, identifier: str, *, kept: Coll
     """The plan as things stand; permissions in `kept` count as named by a rule, but are not added.
 
     Raises:
-        Failure: the API is the server's own, or the server does not answer.
+        Failure: the API is the server's own, `identifier` is an id, or the server does not answer.
     """
     wanted = declared(policy.routes)
     api = _api(server, identifier)
@@ -121,13 +121,17 @@ def _api(server: Management, identifier: str) -> Record | None:
         if failure.code != ExitCode.NOT_FOUND:
             raise
         return None
-    # The path takes an id as well.
-    return found if found["identifier"] == identifier else None
+    if found["identifier"] != identifier:
+        # The path takes ids as well.
+        raise misuse(f"{identifier} is the id of an API; say its identifier: {found['identifier']}")
+    return found
 
 
 def _holders(server: Management, identifier: str, values: Sequence[str]) -> list[Unused]:
     grants = server.all("client-grants", audience=identifier)
-    names = {client["client_id"]: str(client.get("name", "")) for client in server.all("clients")}
+    # No more than is shown: whoever may read secrets would be sent them, and that is logged.
+    clients = server.all("clients", fields="client_id,name")
+    names = {client["client_id"]: str(client.get("name", "")) for client in clients}
     roles = _roles(server, identifier)
     return [
         Unused(
