@@ -212,6 +212,30 @@ def test_every_route_is_told_with_whom_it_lets_in(cli: Cli, caller: Caller, lock
     assert names == {"Foretold Reader": "no", "Foretold Writer": "yes"}
 
 
+def test_each_pattern_is_told_with_all_that_its_requests_must_meet(
+    cli: Cli, tmp_path: Path, reader: Application
+) -> None:
+    patterns = [guarded("* /*"), guarded("* /blogs/*", READ), guarded("POST /blogs/new", CREATE)]
+    lock = written(tmp_path / "routes.lock", patterns)
+    told = cli("can", reader.client_id, "--lock", lock, "--api", API, "--json").json
+    verdicts = {each["path"]: each["applications"][0]["verdict"] for each in told}
+    assert verdicts == {"/*": "yes", "/blogs/*": "yes", "/blogs/new": "no"}
+    nobody = cli("can", "Reads nothing", "--lock", lock, "--api", API)
+    assert nobody.code == 3
+
+
+def test_commands_name_the_application_as_it_was_named(cli: Cli, caller: Caller, lock: str) -> None:
+    one, other = caller.application("Namesake"), caller.application("Namesake")
+    words = ("POST /blogs", "--lock", lock, "--api", API, "--json")
+    assert cli("can", "Namesake", *words).code == 2
+    (command,) = cli("can", one.client_id, *words).json["commands"]
+    assert command == f"gatewright grants add {one.client_id} {API} --scope create:blog"
+    caller.authorize(other, API)
+    (route,) = cli("can", *words).json
+    (told,) = [each for each in route["applications"] if each["client_id"] == other.client_id]
+    assert other.client_id in told["commands"][0]
+
+
 def test_two_routes_that_a_file_cannot_tell_apart_make_it_depend(
     cli: Cli, tmp_path: Path, reader: Application
 ) -> None:
@@ -340,3 +364,4 @@ def test_routes_of_an_application_are_asked_of_itself_and_its_audience_is_the_ap
     assert ran.returncode == 4, ran.stderr
     told = json.loads(ran.stdout)
     assert (told["api"], told["missing"]) == (API, ["create:blog"])
+    assert "trusts https://issuer.example/, not http://localhost" in ran.stderr

@@ -85,6 +85,7 @@ def test_both_are_told_where_the_list_cannot_tell_them_apart() -> None:
     number = Route("GET", "/a/{number}", all_of("a"), "guarded")
     word = Route("GET", "/a/{word}", all_of("b"), "guarded")
     assert routes_for([number, word], "GET", "/a/7") == (number, word)
+    assert routes_for([number, word], "GET", "/a/{word}") == (word,)
 
 
 def test_of_patterns_every_rule_that_fits_counts() -> None:

@@ -23,11 +23,12 @@ _SPOKEN: Final[Mapping[bool | None, Answer]] = {True: "yes", None: "depends", Fa
 class Holding:
     """What an application gets at an API: scopes, or no token at all; `why_none` says why, then.
 
-    `application` is None for strangers, who send no token.
+    `application` is None for strangers, who send no token; `called` is what names it in commands.
     """
 
     application: Record | None
     api: Record
+    called: str
     scopes: tuple[str, ...] = ()
     why_none: str = ""
     has_all: bool = False
@@ -55,19 +56,20 @@ class Verdict:
 
 def strangers(api: Record) -> Holding:
     """Whoever has no token."""
-    return Holding(None, api, why_none="no token is sent")
+    return Holding(None, api, "", why_none="no token is sent")
 
 
-def holding(application: Record, api: Record, grant: Record | None) -> Holding:
+def holding(application: Record, api: Record, grant: Record | None, *, called: str) -> Holding:
     """What the application gets at the API, whose grant is that of the application itself, not of users."""
     why_none = _why_no_token(application, api, grant)
     if why_none:
-        return Holding(application, api, why_none=why_none)
+        return Holding(application, api, called, why_none=why_none)
     if grant is None:
-        return Holding(application, api, why_none="it has no client grant at this API", is_grant_missing=True)
+        why_none = "it has no client grant at this API"
+        return Holding(application, api, called, why_none=why_none, is_grant_missing=True)
     has_all = grant.get("allow_all_scopes") is True
     granted = scopes_of(api) if has_all else grant.get("scope") or []
-    return Holding(application, api, tuple(granted), has_all=has_all)
+    return Holding(application, api, called, tuple(granted), has_all=has_all)
 
 
 def judge(routes: Sequence[Route], held: Holding) -> Verdict:
@@ -115,9 +117,9 @@ def _mending(held: Holding, told: Forecast) -> tuple[str, ...]:
         return ()
     identifier, defined = str(held.api["identifier"]), scopes_of(held.api)
     if not told.missing:
-        return (remedies.command("grants", "set", held.name, identifier, "--none"),)
+        return (remedies.command("grants", "set", held.called, identifier, "--none"),)
     commands = remedies.grant_commands(
-        api=identifier, application=held.name, missing=told.missing, defined=defined
+        api=identifier, application=held.called, missing=told.missing, defined=defined
     )
     # Who has all permissions has a new one as soon as it is defined.
     return tuple(commands[:1] if held.has_all else commands)
@@ -169,6 +171,9 @@ def holdings(api: Record, applications: Iterable[Record], grants: Iterable[Recor
     """What each application with a grant of its own at the API gets there, by name."""
     by_id = {application["client_id"]: application for application in applications}
     found = [
-        holding(by_id[grant["client_id"]], api, grant) for grant in grants if grant.get("client_id") in by_id
+        # Names may be shared.
+        holding(by_id[grant["client_id"]], api, grant, called=grant["client_id"])
+        for grant in grants
+        if grant.get("client_id") in by_id
     ]
     return sorted(found, key=lambda held: held.name)

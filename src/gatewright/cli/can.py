@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from cyclopts import Parameter
 
@@ -24,11 +24,14 @@ from gatewright.cli.management import Management, Record, connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared
 from gatewright.cli.output import details, say, table, write_json
 from gatewright.cli.routes import WRITE_FIRST, read_text
-from gatewright.guard import lock_file
+from gatewright.guard import Guard, lock_file
 from gatewright.guard.matching import methods_at, routes_for
 from gatewright.guard.routes import Route
 
 READS: Final = (READS_APIS, READS_APPS, READS_GRANTS)
+Row: TypeAlias = tuple[Route, Sequence[Verdict]]
+"""A route, and what is answered to each."""
+
 _REQUEST = re.compile(r"([A-Za-z]+|\*)\s+(/.*)")
 _CODES: Final = {"yes": ExitCode.FINE, "no": ExitCode.REFUSED, "depends": ExitCode.FAILED}
 _RANKS: Final[dict[Answer, int]] = {"no": 0, "depends": 1, "yes": 2}
@@ -99,17 +102,23 @@ def can(
     if check and against is None:
         raise misuse("--check goes with --against FILE.")
     asked = _asked(request)
-    listed, audience = _listed(lock, routes, django=django, factory=factory)
+    listed, guard = _listed(lock, routes, django=django, factory=factory)
     server = connect(shared.data, *READS)
-    found = find_api(server, api or audience) if api or audience else only_api(server)
+    named = api or (guard.audience[0] if guard is not None else "")
+    found = find_api(server, named) if named else only_api(server)
+    if guard is not None:
+        _say_whose_tokens_it_takes(guard, server.issuer)
     held = _held(server, found, application)
     if against is not None:
         changes = list(_changes(_locked(against), listed, [strangers(found), *held], asked))
         return _show_changes(changes, against, check=check, as_json=shared.json)
     if asked is not None and application:
         return _show_one(asked, _taking(listed, asked), held[0], as_json=shared.json)
-    taken = listed if asked is None else _taking(listed, asked)
-    _show_all(taken, held, is_one=bool(application), as_json=shared.json)
+    shown = listed if asked is None else _taking(listed, asked)
+    rows = [
+        (route, [_verdict(listed, Asked(route.method, route.path), one) for one in held]) for route in shown
+    ]
+    _show_all(rows, held, is_one=bool(application), as_json=shared.json)
     return ExitCode.FINE
 
 
@@ -122,8 +131,8 @@ def _asked(text: str) -> Asked | None:
 
 def _listed(
     lock: Path | None, target: str, *, django: str | None, factory: bool
-) -> tuple[Sequence[Route], str]:
-    """The routes, and the audience of their guard where it is known."""
+) -> tuple[Sequence[Route], Guard | None]:
+    """The routes, and their guard where it is known."""
     if [lock is not None, bool(target), bool(django)].count(True) != 1:
         raise misuse(
             "Say which routes: those of a file, or of an application.",
@@ -131,9 +140,14 @@ def _listed(
             "gatewright can APP 'POST /blogs' --routes app:app",
         )
     if lock is not None:
-        return _locked(lock), ""
+        return _locked(lock), None
     policy = policy_of(target, django=django, factory=factory)
-    return policy.routes, policy.guard.audience[0]
+    return policy.routes, policy.guard
+
+
+def _say_whose_tokens_it_takes(guard: Guard, issuer: str) -> None:
+    if guard.issuers and issuer not in guard.issuers:
+        say(f"Its guard trusts {', '.join(guard.issuers)}, not {issuer}: this is for tokens from there.")
 
 
 def _locked(file: Path) -> list[Route]:
@@ -146,7 +160,7 @@ def _locked(file: Path) -> list[Route]:
 def _held(server: Management, api: Record, application: str) -> list[Holding]:
     if application:
         found = find_app(server, application)
-        return [holding(found, api, grant_of(server, found, api))]
+        return [holding(found, api, grant_of(server, found, api), called=application)]
     grants = server.all("client-grants", audience=api["identifier"], subject_type="client")
     return holdings(api, server.all("clients"), grants)
 
@@ -215,37 +229,41 @@ def _show_one(asked: Asked, taken: Sequence[Route], held: Holding, *, as_json: b
     return _CODES[verdict.answer]
 
 
-def _show_all(listed: Sequence[Route], held: Sequence[Holding], *, is_one: bool, as_json: bool) -> None:
-    verdicts = [[(one, judge([route], one)) for one in held] for route in listed]
+def _show_all(rows: Sequence[Row], held: Sequence[Holding], *, is_one: bool, as_json: bool) -> None:
     if as_json:
         write_json(
             [
                 {
                     **_route_as_json(route),
-                    "applications": [{**_who(one), **_as_json(verdict)} for one, verdict in row],
+                    "applications": [
+                        {**_who(one), **_as_json(verdict)}
+                        for one, verdict in zip(held, verdicts, strict=True)
+                    ],
                 }
-                for route, row in zip(listed, verdicts, strict=True)
+                for route, verdicts in rows
             ]
         )
-    elif is_one:
-        rows = [
-            [route.method, route.path, route.allowed, row[0][1].answer, row[0][1].because]
-            for route, row in zip(listed, verdicts, strict=True)
-        ]
-        table(["METHOD", "PATH", "ASKS", "VERDICT", "BECAUSE"], rows)
-    else:
-        rows = [
-            [route.method, route.path, route.allowed, *_let_in(route, row)]
-            for route, row in zip(listed, verdicts, strict=True)
-        ]
-        table(["METHOD", "PATH", "ASKS", "LETS IN", "DEPENDS"], rows)
+        return
+    told = ["VERDICT", "BECAUSE"] if is_one else ["LETS IN", "DEPENDS"]
+    table(
+        ["METHOD", "PATH", "ASKS", *told],
+        [
+            [
+                route.method,
+                route.path,
+                route.allowed,
+                *([verdicts[0].answer, verdicts[0].because] if is_one else _let_in(route, held, verdicts)),
+            ]
+            for route, verdicts in rows
+        ],
+    )
 
 
-def _let_in(route: Route, row: Sequence[tuple[Holding, Verdict]]) -> list[str]:
+def _let_in(route: Route, held: Sequence[Holding], verdicts: Sequence[Verdict]) -> list[str]:
     if route.needs_no_token:
         return ["(everybody)", "-"]
     named = [
-        ", ".join(one.name for one, verdict in row if verdict.answer == answer)
+        ", ".join(one.name for one, verdict in zip(held, verdicts, strict=True) if verdict.answer == answer)
         for answer in ("yes", "depends")
     ]
     return [named[0] or "(nobody)", named[1] or "-"]

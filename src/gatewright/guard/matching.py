@@ -33,7 +33,8 @@ def routes_for(routes: Iterable[Route], method: str, path: str) -> tuple[Route, 
     for route in listed:
         closeness = _closeness(_segments(route.path), segments)
         if closeness is not None and route.method in (asked, ANY):
-            fitting.append(((closeness, route.method == ANY), route))
+            # A route that is asked for by its own path is meant, whatever else is shaped like it.
+            fitting.append(((route.path != path, closeness, route.method == ANY), route))
     if not fitting:
         return ()
     fitting.sort(key=lambda pair: pair[0])
