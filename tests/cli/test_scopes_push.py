@@ -205,7 +205,8 @@ def test_change_by_somebody_else_in_the_meantime_is_not_undone(
 
 
 def test_yaml_is_for_deploy_cli_and_asks_no_server(bare_cli: Cli, code: Code) -> None:
-    ran = bare_cli("scopes", "push", code("urn:yaml", BLOG), "--yaml", "--to", "https://nobody.invalid")
+    more = ("--keep", "delete:blog", "--to", "https://nobody.invalid")
+    ran = bare_cli("scopes", "push", code("urn:yaml", BLOG), "--yaml", *more)
     assert (ran.code, ran.err) == (0, "")
     assert yaml.safe_load(ran.out) == {
         "resourceServers": [
@@ -215,6 +216,8 @@ def test_yaml_is_for_deploy_cli_and_asks_no_server(bare_cli: Cli, code: Code) ->
                 "scopes": [
                     {"value": "read:blog", "description": "Read blog"},
                     {"value": "create:blog", "description": "Create blog"},
+                    # What is not in the file is taken away.
+                    {"value": "delete:blog"},
                 ],
             }
         ]
@@ -297,6 +300,7 @@ def test_secret_of_one_tenant_goes_to_no_other_server(
     [
         ("--to", "http://auth.example/"),
         ("--to", "https://user:secret@auth.example/"),
+        ("--to", "ftp://user:secret@auth.example/"),
         ("--to", "ftp://auth.example/"),
         ("--to", "https://auth.example/?a=b"),
         ("--to", "https://auth.example/"),

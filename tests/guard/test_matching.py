@@ -29,6 +29,8 @@ LIST = [
         "RESOURCE /mcp#files://{name}",
         "POST /mcp",
         "WEBSOCKET /live",
+        "GET /apart",
+        "HEAD /apart",
     )
 ]
 
@@ -62,6 +64,8 @@ LIST = [
         ("RESOURCE /mcp#files://notes", "RESOURCE /mcp#files://{name}"),
         ("POST /mcp", "POST /mcp"),
         ("WEBSOCKET /live", "WEBSOCKET /live"),
+        ("HEAD /apart", "HEAD /apart"),
+        ("HEAD /static/a", "* /static/*"),
     ],
 )
 def test_the_most_specific_takes_it(request_: str, taken: str) -> None:

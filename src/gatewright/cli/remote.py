@@ -80,13 +80,13 @@ def _issuer(text: str) -> str:
     """
     url = text if "://" in text else f"https://{text}"
     parts = urlsplit(url)
+    if "@" in text:
+        raise misuse("An issuer has no user and no password in it.")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise misuse(f"{text!r} is no issuer such as https://acme.eu.auth0.com")
-    if "@" in parts.netloc:
-        raise misuse("An issuer has no user and no password in it.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise misuse(f"{text!r} is plain http to another machine: the secret could be read on the way.")
-    return url.lower().rstrip("/") + "/" if not parts.path.strip("/") else url.rstrip("/") + "/"
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}/"
 
 
 def _given(remote: Remote, issuer: str, environ: Mapping[str, str]) -> Credentials | None:

@@ -100,11 +100,11 @@ def push(
     policy = policy_of(target, django=django, factory=factory, command="gatewright scopes push")
     identifier = api or _audience(policy)
     title = name or identifier
+    kept = split_scopes(extent.keep)
     if yaml:
-        write(_as_yaml(policy, identifier, title))
+        write(_as_yaml(policy, identifier, title, kept))
         return ExitCode.FINE
     server = connect_to(remote, shared.data, *READS, *(() if extent.is_shown_only else WRITES))
-    kept = split_scopes(extent.keep)
     plan = read_plan(server, policy, identifier, kept=kept)
     _show(server, plan, name=title, prune=extent.prune, as_json=shared.json)
     if extent.check and not plan.is_empty:
@@ -206,7 +206,10 @@ def _as_json(plan: Plan, *, name: str, prune: bool) -> dict[str, Any]:
     }
 
 
-def _as_yaml(policy: Policy, identifier: str, name: str) -> str:
+def _as_yaml(policy: Policy, identifier: str, name: str, kept: Sequence[str]) -> str:
+    """The file; it replaces an API's permissions as a whole, so that those of others stand in it too."""
     scopes = [each.as_member() for each in declared(policy.routes)]
+    named = {scope["value"] for scope in scopes}
+    scopes += [{"value": value} for value in kept if value not in named]
     record = {"identifier": identifier, "name": name, "scopes": scopes}
     return written_file({APIS.name: [record]}).rstrip("\n")

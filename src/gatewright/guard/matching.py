@@ -26,15 +26,16 @@ def routes_for(routes: Iterable[Route], method: str, path: str) -> tuple[Route, 
     `path` is as it was sent, without the query, or itself the path of a route, `/blogs/{id}`. Of an
     application that was protected by patterns every rule that fits counts.
     """
-    asked = "GET" if method.upper() == "HEAD" else method.upper()
+    # GET stands for HEAD, unless HEAD is listed apart.
+    methods = [*dict.fromkeys([method.upper(), "GET" if method.upper() == "HEAD" else ANY, ANY])]
     listed = list(routes)
     segments = _segments(unquote(path.partition("?")[0]))
     fitting = []
     for route in listed:
         closeness = _closeness(_segments(route.path), segments)
-        if closeness is not None and route.method in (asked, ANY):
+        if closeness is not None and route.method in methods:
             # A route that is asked for by its own path is meant, whatever else is shaped like it.
-            fitting.append(((route.path != path, closeness, route.method == ANY), route))
+            fitting.append(((route.path != path, closeness, methods.index(route.method)), route))
     if not fitting:
         return ()
     fitting.sort(key=lambda pair: pair[0])
