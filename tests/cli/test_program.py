@@ -38,6 +38,8 @@ COMMANDS = [
     ("call",),
     ("why",),
     ("env",),
+    ("can",),
+    ("scopes", "push"),
 ]
 
 
@@ -73,7 +75,9 @@ def test_every_command_has_help_with_examples(bare_cli: Cli, words: tuple[str, .
     assert f"gatewright {' '.join(words)}" in ran.out.partition("Examples:")[2] or words == ("token",)
 
 
-@pytest.mark.parametrize("words", [("apis",), ("apis", "scopes"), ("apps", "secrets")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("apis",), ("apis", "scopes"), ("apps", "secrets"), ("scopes",)], ids=" ".join
+)
 def test_every_noun_says_how_to_get_more_help(bare_cli: Cli, words: tuple[str, ...]) -> None:
     assert f"More: gatewright {' '.join(words)} COMMAND --help" in bare_cli(*words, "--help").out
 

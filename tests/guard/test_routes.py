@@ -405,3 +405,27 @@ def test_own_operations_stay_in_a_merged_document_but_for_their_security() -> No
 def test_public_patterns_for_what_get_stands_for_are_refused_as_they_would_open_nothing(pattern: str) -> None:
     with pytest.raises(ValueError, match="GET stands for it too"):
         PublicPaths([pattern])
+
+
+KINDS = [
+    BLOGS,
+    HEALTH,
+    Route("*", "/a b", None, "guarded"),
+    Route("GET", "/docs", None, "documentation"),
+    Route("GET", "/news", None, "optional"),
+    Route("GET", "/forgotten", None, "open"),
+    Route("GET", "/soon", None, "report-only"),
+    Route("PUT", "/blogs", READ & (CREATE | claim("tier").equals("gold, any")), "report-only"),
+]
+
+
+def test_lines_of_the_file_are_read_back_as_the_routes_they_are_of() -> None:
+    assert {entry.route() for entry in parse(write(KINDS))} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "allowed", ["public all_of", "report-only", "Public", "any valid", "all_of()", "guarded"]
+)
+def test_a_line_that_says_nothing_known_is_no_route(allowed: str) -> None:
+    with pytest.raises(ValueError, match=r"no rule|no kind of access"):
+        Entry("GET", "/blogs", allowed).route()

@@ -2,8 +2,8 @@
 
 What lives here: commands by noun, each a short function that calls the Management API and shows the
 answer; the data folder and the credentials in it; HTTP, tables and JSON, exit codes. What does not: rules.
-Whatever may be refused is refused by the server. Each module is imported when its command is used, so that
-a short command starts fast, and the server is loaded by `serve` and `demo` alone.
+Whatever may be refused is refused by the server; `can` alone foretells it. Each module is imported when its
+command is used, so that a short command starts fast, and the server is loaded by `serve` and `demo` alone.
 """
 
 import sys

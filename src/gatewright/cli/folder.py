@@ -17,9 +17,9 @@ VARIABLE = "GATEWRIGHT_DATA"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Which server to talk to, and as whom."""
+    """Which server to talk to, and as whom; `folder` is None where they come from no data folder."""
 
-    folder: Path
+    folder: Path | None
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)

@@ -130,12 +130,7 @@ class Management:
         own = self.credentials
         answer = self.ask_token(own.client_id, own.client_secret, own.audience, self._scopes)
         if answer.status == UNAUTHORIZED:
-            raise Failure(
-                f"The server at {own.issuer} does not know the credentials in {own.folder / CREDENTIALS}.",
-                "Is it another server on the same port, or was the database replaced?",
-                f"The file is written anew at each start: {own.start_command}",
-                code=ExitCode.REFUSED,
-            )
+            raise _unknown(own)
         if answer.is_refusal:
             raise _failure(answer)
         token = _parsed(answer).get("access_token")
@@ -149,7 +144,7 @@ class Management:
         except Unreachable as error:
             raise Failure(
                 f"No server answers at {self.issuer} ({error}).",
-                f"Start it: {self.credentials.start_command}",
+                *([] if self.credentials.folder is None else [f"Start it: {self.credentials.start_command}"]),
                 code=ExitCode.CANNOT_REACH,
             ) from error
 
@@ -166,6 +161,21 @@ def connect(folder: Path | None, *scopes: str) -> Management:
 def segment(text: str) -> str:
     """One segment of a path; identifiers contain slashes."""
     return quote(text, safe="")
+
+
+def _unknown(own: Credentials) -> Failure:
+    if own.folder is None:
+        return Failure(
+            f"{own.issuer} does not know these client credentials.",
+            f"They are those of an application that is authorized for {own.audience}",
+            code=ExitCode.REFUSED,
+        )
+    return Failure(
+        f"The server at {own.issuer} does not know the credentials in {own.folder / CREDENTIALS}.",
+        "Is it another server on the same port, or was the database replaced?",
+        f"The file is written anew at each start: {own.start_command}",
+        code=ExitCode.REFUSED,
+    )
 
 
 def _parsed(answer: Answer) -> Any:  # noqa: ANN401 - JSON of whatever shape

@@ -190,6 +190,19 @@ _COMMANDS = (
     ),
     (
         TRY,
+        "can",
+        "can:can",
+        "Say who would be let in where, without issuing a token.",
+        examples(
+            "gatewright can Reader 'POST /blogs' --lock routes.lock",
+            "gatewright can Reader 'POST /blogs' --routes app:app",
+            "gatewright can --lock routes.lock                       every route and whom it lets in",
+            "gatewright can --lock routes.lock --against old.lock    who gains and loses what",
+        ),
+    ),
+    (MANAGE, "scopes", "scopes_push:app", "Permissions as the rules in code declare them.", ""),
+    (
+        TRY,
         "openapi",
         "routes:openapi",
         "Write an OpenAPI document from an application's rules.",

@@ -3,34 +3,24 @@
 The application is imported from the current folder, as a server would; no request is made.
 """
 
-import importlib
 import json
-import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from gatewright.cli.failures import ExitCode, Failure, misuse
+from gatewright.cli.importing import Django, Factory, Target, policy_of
 from gatewright.cli.output import say, table, write, write_json
 from gatewright.guard import lock_file
 from gatewright.guard import openapi as documents
 from gatewright.guard import routes as listing
 from gatewright.guard.lock_file import Drift
-from gatewright.guard.routes import NotProtectedError, Policy
+from gatewright.guard.routes import Policy
 
-_DJANGO_HANDLER = "django.core.wsgi:get_wsgi_application"
-
-Target: TypeAlias = Annotated[str, Parameter(help="MODULE:APP, as a server takes it; not with --django.")]
-Django: TypeAlias = Annotated[
-    str | None, Parameter(help="A Django project, by its settings module: project.settings.")
-]
-Factory: TypeAlias = Annotated[
-    bool, Parameter(negative="", help="APP is a function without arguments that makes the application.")
-]
+WRITE_FIRST = "Write it first: gatewright routes APP --lock FILE"
 
 
 def routes(
@@ -52,7 +42,7 @@ def routes(
     """
     if lock is not None and check is not None:
         raise misuse("--lock writes the file, --check compares with it: one at a time.")
-    policy = _policy(target, django=django, factory=factory)
+    policy = policy_of(target, django=django, factory=factory)
     if lock is not None:
         _write_file(lock, lock_file.write(policy.routes))
         say(f"Wrote {len(policy.routes)} routes to {lock}.")
@@ -78,7 +68,7 @@ def openapi(
     factory: Factory = False,
 ) -> None:
     """Write an OpenAPI 3.1 document from the rules of an application."""
-    policy = _policy(target, django=django, factory=factory)
+    policy = policy_of(target, django=django, factory=factory)
     document = documents.written(policy.guard, policy.routes, _document(merge))
     if output is None:
         write_json(document)
@@ -102,68 +92,9 @@ def _refuse_open(routes: Iterable[listing.Route]) -> None:
         )
 
 
-def _policy(target: str, *, django: str | None, factory: bool) -> Policy:
-    if bool(target) == bool(django):
-        raise misuse(
-            "Name the application, as MODULE:APP, or the settings of a Django project.",
-            "gatewright routes app:app",
-            "gatewright routes --django project.settings",
-        )
-    if django:
-        os.environ["DJANGO_SETTINGS_MODULE"] = django
-        app = _application(_DJANGO_HANDLER, factory=True)
-        # An application without the middleware has loaded no adapter that could tell its routes.
-        _imported("gatewright.django")
-    else:
-        app = _application(target, factory=factory)
-    try:
-        return listing.discover(app)
-    except NotProtectedError as error:
-        raise Failure(
-            f"{target or django} is not protected, so it tells no routes.",
-            "Call protect(app, guard) of its framework's adapter where the application is made.",
-        ) from error
-
-
-def _application(target: str, *, factory: bool) -> object:
-    """What `MODULE:APP` names, imported from here.
-
-    Raises:
-        Failure: there is no such module or name in it, or it fails.
-    """
-    module, colon, name = target.partition(":")
-    if not (module and colon and name):
-        raise misuse(f"{target!r} names no application.", "Name it as MODULE:APP, such as app:app.")
-    found: Any = _imported(module)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise Failure(f"The module {module} has no {name}.", "Name the application as MODULE:APP.")
-        found = getattr(found, part)
-    if not factory:
-        return cast("object", found)
-    return _run(cast("Callable[[], object]", found), f"{target} failed")
-
-
-def _imported(module: str) -> object:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    return _run(lambda: importlib.import_module(module), f"The module {module} cannot be imported")
-
-
-def _run(made: Callable[[], object], fault: str) -> object:
-    try:
-        return made()
-    except Exception as error:
-        raise Failure(
-            f"{fault}: {type(error).__name__}: {error}",
-            "It is looked for in the current folder and where Python finds packages.",
-        ) from error
-
-
 def _checked(file: Path, policy: Policy, *, as_json: bool) -> int:
     try:
-        locked = lock_file.parse(_read(file, "Write it first: gatewright routes APP --lock FILE"))
+        locked = lock_file.parse(read_text(file, WRITE_FIRST))
     except ValueError as error:
         raise Failure(f"{file}: {error}", code=ExitCode.INVALID_INPUT) from error
     found = lock_file.drift(locked, policy.routes)
@@ -217,7 +148,7 @@ def _document(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        document = json.loads(_read(file, "--merge takes an OpenAPI document in JSON."))
+        document = json.loads(read_text(file, "--merge takes an OpenAPI document in JSON."))
     except json.JSONDecodeError as error:
         raise Failure(f"{file} is no JSON: {error}", code=ExitCode.INVALID_INPUT) from error
     if not isinstance(document, dict) or not isinstance(document.get("paths", {}), dict):
@@ -225,7 +156,12 @@ def _document(file: Path | None) -> dict[str, Any] | None:
     return document
 
 
-def _read(file: Path, step: str) -> str:
+def read_text(file: Path, step: str) -> str:
+    """What a file holds.
+
+    Raises:
+        Failure: it cannot be read; `step` says what to do about it.
+    """
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
-from gatewright.guard.routes import Access, Route
+from gatewright.guard import rule_text
+from gatewright.guard.routes import ANY_VALID, Access, Route
 
 _FREE: Final = frozenset(get_args(Access)) - {"guarded"}
 _HEADER: Final = """\
@@ -30,6 +31,21 @@ class Entry:
     def is_guarded(self) -> bool:
         """Whether a token is needed."""
         return self.allowed.partition(" ")[0] not in _FREE
+
+    def route(self) -> Route:
+        """The route that the line is of, its rule read back.
+
+        Raises:
+            ValueError: the last column is no rule and no kind of access.
+        """
+        access, _, asked = self.allowed.partition(" ")
+        if access not in _FREE:
+            access, asked = "guarded", self.allowed
+        has_rule = access in ("guarded", "report-only")
+        if asked and not has_rule:
+            raise ValueError(f"{self.allowed!r} is no kind of access")
+        rule = rule_text.parse(asked) if has_rule and asked != ANY_VALID else None
+        return Route(self.method, self.path.replace("%20", " "), rule, cast("Access", access))
 
     def __str__(self) -> str:
         # Fixed widths: a new long path must not move all other lines of the diff.

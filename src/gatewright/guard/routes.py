@@ -25,6 +25,9 @@ WEBSOCKET: Final = "WEBSOCKET"
 MESSAGES: Final = frozenset({"TOOL", "RESOURCE", "PROMPT"})
 """The methods of what an MCP server's messages name, `/mcp#name`; patterns take them for a POST to `/mcp`."""
 
+ANY_VALID: Final = "any valid token"
+"""What a route asks for that has no rule, in words."""
+
 NOTHING: Final = PublicPaths(())
 """No path at all."""
 
@@ -59,7 +62,7 @@ class Route:
     @property
     def asked(self) -> str:
         """What a token must meet, in words."""
-        return "any valid token" if self.rule is None else repr(self.rule)
+        return ANY_VALID if self.rule is None else repr(self.rule)
 
     @property
     def asks_for_token(self) -> bool:
