@@ -68,7 +68,7 @@ def create(call: Call) -> object:
     sent = {name: value for name, value in call.body.items() if value is not None and name != "client_id"}
     chosen_id = call.body.get("client_id")
     if chosen_id is not None:
-        require_scope(call, "update:client_keys")  # what holders of an old application's id still have in hand
+        require_scope(call, "update:client_keys")  # whose old tokens may still carry that id is not known
     methods = sent.get("client_authentication_methods")
     if methods is not None:
         require_scope(call, "create:client_credentials")
