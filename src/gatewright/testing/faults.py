@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+Asgi: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 Meeting: TypeAlias = Callable[[Message, Receive, Send], Awaitable[bool]]
 Place: TypeAlias = Literal["everything", "token", "jwks", "management"]
 
@@ -71,7 +71,7 @@ class Faults:
     def __init__(self) -> None:
         self._active: tuple[Fault, ...] = ()
         self._changing = threading.Lock()
-        self._app: Application | None = None
+        self._app: Asgi | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # the server's own, from its start on
 
     def rate_limit(self, *, retry_after: int = 1, at: Place = "token", times: int | None = None) -> Fault:
@@ -104,7 +104,7 @@ class Faults:
         with self._changing:
             self._active = ()
 
-    def in_front_of(self, app: Application) -> Application:
+    def in_front_of(self, app: Asgi) -> Asgi:
         """The application to serve in the place of `app`."""
         self._app = app
         return self

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gatewright.testing.faults import Application, Faults
+from gatewright.testing.faults import Asgi, Faults
 
 if TYPE_CHECKING:
     from gatewright.cli.http import Answer, Send
@@ -121,9 +121,9 @@ def _start_listening(
         raise OSError(str(error)) from error
     parts.callback(listening.close)
     address = f"{_ADDRESS}:{listening.getsockname()[1]}"
-    behind: list[Application] = []
+    behind: list[Asgi] = []
 
-    def put_faults_before(app: Application) -> Application:
+    def put_faults_before(app: Asgi) -> Asgi:
         behind.append(app)
         return faults.in_front_of(app)
 

@@ -16,8 +16,7 @@ from urllib.parse import quote, urlencode
 from gatewright.guard import Guard
 from gatewright.guard.fetching import Answer
 from gatewright.testing.clocks import ServerClock
-from gatewright.testing.faults import Application as Asgi
-from gatewright.testing.faults import Faults
+from gatewright.testing.faults import Asgi, Faults
 from gatewright.testing.issuer import trusting
 from gatewright.testing.management import ManagementApi, Refused, parsed
 from gatewright.testing.starting import installed, start
