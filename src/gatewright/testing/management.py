@@ -26,8 +26,8 @@ class ManagementApi:
     """Requests to `/api/v2/…` with a token that holds every scope.
 
     `path` is what follows `/api/v2/`; identifiers in it are escaped by the caller (`urllib.parse.quote`).
-    Every method but `delete` answers the parsed JSON, None where there is no body; each raises `Refused` for a
-    status from 400 on. Faults do not touch these requests: they are the test's own hand on the server.
+    Every method but `delete` answers the parsed JSON, None where there is no body; each raises `Refused` for
+    a status from 400 on. Faults do not touch these requests: they are the test's own hand on the server.
     """
 
     def __init__(self, management: "Management") -> None:

@@ -44,7 +44,7 @@ def server(
     """Start a server; it answers when this returns. Use it in a `with`, or call `stop()`.
 
     Args:
-        seed: a file as `gatewright import` takes it, or its content, brought in before the server answers.
+        seed: a file as `gatewright import` takes it, or its content, brought in before this returns.
         port: of 127.0.0.1; 0 is a free one. None opens no port: requests are then made in this process, by a
             guard with `fetch=server.fetch`, or by an ASGI client on `server.asgi`.
         issuer: what `iss` says; else `http://127.0.0.1:PORT/`, or without a port `https://server.test/`.
