@@ -212,6 +212,11 @@ def test_a_secret_that_breaks_the_file_is_not_shown(cli: Cli, monkeypatch: pytes
         ("clients: [{name: '##NOWHERE##'}]", "no value for NOWHERE"),
         ("tenant: []\nclients: [{name: '@@A@@'}, {name: '##B##'}]", "no value for B, A"),
         ("tenant: a", "no mapping"),
+        ("tenant: {friendly_name: 2026-01-01}", "tenant holds what JSON cannot"),
+        ("clients: [{name: a, 1: b}]", "clients holds what JSON cannot"),
+        ("clients: [&a {name: a, mobile: *a}]", "clients holds what JSON cannot"),
+        ("roles: [{name: a, permissions: [{permission_name: b}]}]", "in roles, a: each permission has"),
+        ("roles: [{name: a, permissions: b}]", "in roles, a: each permission has"),
         ("a: !!python/object/apply:os.system [true]", "no YAML"),
     ],
 )

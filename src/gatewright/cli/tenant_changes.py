@@ -185,8 +185,8 @@ def _localized(tenant: Tenant, section: Section, record: Record) -> Record:
         own -= {"client_id", "client_secret"}
     kept = {name: value for name, value in record.items() if name not in own}
     if section is GRANTS:
-        client = kept.get("client_id")
-        kept |= {"client_id": tenant.names.get(client, client)} if client is not None else {}
+        if "client_id" in kept:
+            kept["client_id"] = tenant.names.get(str(kept["client_id"]), kept["client_id"])
         kept.setdefault("subject_type", "client")
         if is_of_a_management_api(kept.get("audience")):
             kept["audience"] = tenant.server.credentials.audience
@@ -225,7 +225,7 @@ def _carry_out(tenant: Tenant, change: Change) -> None:
 def _created(tenant: Tenant, section: Section, members: Record) -> Record:
     if section is GRANTS and "client_id" in members:
         ids = {name: client_id for client_id, name in tenant.names.items()}
-        members = {**members, "client_id": ids.get(members["client_id"], members["client_id"])}
+        members = {**members, "client_id": ids.get(str(members["client_id"]), members["client_id"])}
     made = tenant.server.post(section.noun, members)
     if section is CLIENTS:
         tenant.names[made["client_id"]] = str(made["name"])

@@ -141,6 +141,7 @@ def checked(document: object, source: object) -> dict[str, Any]:
         _require_records(source, section, document.get(section.name))
     if not isinstance(document.get(TENANT) or {}, dict):
         raise _refused(source, f"{TENANT} is no mapping")
+    _require_json(source, document)
     return document
 
 
@@ -154,9 +155,12 @@ def written_file(sections: Mapping[str, object]) -> str:
 def brings_keys_along(record: Record) -> bool:
     """Whether a new application of the file can be made with its keys: they stand there, not their ids."""
     methods = record.get(METHODS)
-    listed = [entry.get("credentials") for entry in methods.values()] if isinstance(methods, dict) else []
+    entries = list(methods.values()) if isinstance(methods, dict) else []
+    listed = [entry.get("credentials") if isinstance(entry, dict) else None for entry in entries]
     return bool(listed) and all(
-        isinstance(credentials, list) and credentials and all("pem" in each for each in credentials)
+        isinstance(credentials, list)
+        and credentials
+        and all(isinstance(each, dict) and "pem" in each for each in credentials)
         for credentials in listed
     )
 
@@ -214,6 +218,17 @@ def _parsed(file: Path, text: str) -> object:
         raise _refused(file, f"it is no YAML{place}") from None
 
 
+def _require_json(source: object, document: Record) -> None:
+    for name, value in document.items():
+        try:
+            # Read back, names of members are texts: YAML has them of any type.
+            is_json = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError, RecursionError):
+            is_json = False
+        if not is_json:
+            raise _refused(source, f"{name} holds what JSON cannot, such as a date without quotes")
+
+
 def _require_records(source: object, section: Section, records: object) -> None:
     if records is None:
         return
@@ -231,6 +246,17 @@ def _require_keys(source: object, section: Section, records: Iterable[Record]) -
         if place in seen:
             raise _refused(source, f"{section.name} has {' '.join(filter(None, place))} twice")
         seen.add(place)
+        if section is ROLES and not _are_permissions(record.get("permissions")):
+            text = "each permission has permission_name and resource_server_identifier"
+            raise _refused(source, f"in {section.name}, {' '.join(place)}: {text}")
+
+
+def _are_permissions(entries: object) -> bool:
+    names = ("permission_name", "resource_server_identifier")
+    return entries is None or (
+        isinstance(entries, list)
+        and all(isinstance(each, dict) and all(name in each for name in names) for each in entries)
+    )
 
 
 def _refused(source: object, why: str, code: ExitCode = ExitCode.INVALID_INPUT) -> Failure:
