@@ -77,6 +77,7 @@ def test_what_was_said_before_is_changed_and_not_made_twice(running: ThrowawaySe
     assert claims["scope"] == "create:blog"
     shown = running.management.get(f"clients/{first.client_id}")
     assert (shown["description"], shown["app_type"]) == ("Changed", "non_interactive")
+    assert running.app("Changing", callbacks=("https://a.example/", "https://b.example/")) == first
     assert running.api(AUDIENCE, token_lifetime=60)["token_lifetime"] == 60
     assert [scope["value"] for scope in running.api(AUDIENCE)["scopes"]] == SCOPES
 

@@ -27,7 +27,7 @@ class Started:
     """A running server.
 
     Attributes:
-        issuer: what `iss` says.
+        settings: what it was started with.
         url: where requests go.
         outside: sends requests as anybody would, faults and all.
         inside: sends requests to the server behind its faults.

@@ -5,6 +5,7 @@ what a test wants to go wrong is in `faults`, in front of the server and not in 
 """
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,6 +183,7 @@ class ThrowawayServer:
 
         Raises:
             ValueError: it is none, or the server refuses something in it.
+            TypeError: it has values that JSON has not.
             ImportError: a file needs PyYAML, which is not installed.
         """
         from gatewright.cli.failures import Failure  # noqa: PLC0415 - only those who have a server
@@ -189,10 +191,11 @@ class ThrowawayServer:
         from gatewright.cli.tenant_file import checked, read_file  # noqa: PLC0415 - likewise
 
         try:
-            with installed("cli"):
-                document = (
-                    read_file(Path(tenant)) if isinstance(tenant, str | Path) else checked(tenant, "The seed")
-                )
+            if isinstance(tenant, Mapping):
+                document = checked(json.loads(json.dumps(dict(tenant))), "The seed")
+            else:
+                with installed("cli"):
+                    document = read_file(Path(tenant))
             for _ in changes(self._started.managing(*scopes_for(document)), document):
                 pass  # each is done when the next is asked for
         except Failure as failure:
