@@ -74,7 +74,7 @@ TABLE: dict[str, Row] = {
     "mcp": Row(("guard", "asgi", "mcp_routes", "mcp_rules"), ("mcp",)),
     "mcp_routes": Row(("guard", "starlette", "mcp_rules"), ("mcp",)),
     "mcp_rules": Row(("guard",), ("mcp",)),
-    "testing": Row(("guard", "jose"), ("aiohttp",)),
+    "testing": Row(("guard", "jose"), ("aiohttp",), ("server", "cli")),
     "testing.plugin": Row(("guard", "testing"), ("pytest",)),
     "litestar": Row(("guard", "asgi"), ("litestar",)),
     "server": Row(),

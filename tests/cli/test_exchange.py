@@ -159,6 +159,48 @@ def test_a_secret_may_be_brought_along_from_the_environment(
     )
 
 
+def test_an_application_brings_its_id_along_and_its_grants_may_name_it_by_that(
+    cli: Cli, its_caller: Caller
+) -> None:
+    client = {"name": "Fixed", "client_id": "fixed-id", "client_secret": "made-up-for-this-test-0123456789"}
+    grant = {"client_id": "fixed-id", "audience": "https://acme.eu.auth0.com/api/v2/", "scope": []}
+    file = written(yaml.safe_dump({"clients": [client], "clientGrants": [grant]}))
+    issuer = its_caller.issuer
+    made = f"create  application     Fixed\ncreate  client grant    Fixed at {issuer}api/v2/\n"
+    assert cli("import", file).out == made
+    assert cli("import", file).out == ""
+    assert its_caller.manage("GET", "clients/fixed-id").json()["name"] == "Fixed"
+
+    written(yaml.safe_dump({"clients": [client | {"client_id": "other-id"}]}))
+    ran = cli("import", file)
+    assert (ran.code, ran.out) == (ExitCode.CONFLICT, "")
+    assert "The application Fixed is there already" in ran.err
+    assert "gatewright apps delete fixed-id" in ran.err
+
+
+def test_only_a_file_with_secrets_reads_secrets(cli: Cli, its_caller: Caller) -> None:
+    def reads() -> int:
+        events = its_caller.manage("GET", "logs", params={"q": "type:mgmt_api_read", "per_page": 100}).json()
+        return [event["details"]["request"]["path"] for event in events].count("/api/v2/clients")
+
+    before = reads()
+    cli("import", written("clients: [{name: Open}]\n"))
+    assert reads() == before
+    secret = "client_secret: made-up-for-this-test-9876543210"
+    assert cli("import", written(f"clients: [{{name: Open, {secret}}}]\n")).out == (
+        "update  application     Open: client_secret\n"
+    )
+    assert reads() == before + 1
+
+
+def test_a_secret_that_breaks_the_file_is_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKEN", "made-up: *for {this")
+    ran = cli("import", written("clients:\n  - name: Zed\n    client_secret: ##BROKEN##\n"))
+    assert (ran.code, "it is no YAML (line 3, column" in ran.err) == (ExitCode.INVALID_INPUT, True)
+    assert "made-up" not in ran.err
+    assert "for" not in ran.err.partition("YAML")[2]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -170,6 +212,11 @@ def test_a_secret_may_be_brought_along_from_the_environment(
         ("clients: [{name: '##NOWHERE##'}]", "no value for NOWHERE"),
         ("tenant: []\nclients: [{name: '@@A@@'}, {name: '##B##'}]", "no value for B, A"),
         ("tenant: a", "no mapping"),
+        ("tenant: {friendly_name: 2026-01-01}", "tenant holds what JSON cannot"),
+        ("clients: [{name: a, 1: b}]", "clients holds what JSON cannot"),
+        ("clients: [&a {name: a, mobile: *a}]", "clients holds what JSON cannot"),
+        ("roles: [{name: a, permissions: [{permission_name: b}]}]", "in roles, a: each permission has"),
+        ("roles: [{name: a, permissions: b}]", "in roles, a: each permission has"),
         ("a: !!python/object/apply:os.system [true]", "no YAML"),
     ],
 )

@@ -87,6 +87,13 @@ def test_every_setting_can_come_from_the_environment() -> None:
     )
 
 
+def test_a_seed_is_a_file_that_is_there(file: Path) -> None:
+    assert Settings.load({PREFIX + "SEED": str(file)}).seed == file
+    assert Settings.load({}, seed=file).seed == file
+    missing = file.with_name("nowhere.yaml")
+    assert faults({PREFIX + "SEED": str(missing)}) == [f"seed: {missing} is no file"]
+
+
 def test_other_programs_variables_are_none_of_ours() -> None:
     settings = Settings.load({"GATEWRIGHT_ISSUER": "https://another.example/", "LISTEN": "x", "WORKERS": "y"})
     assert settings == Settings.load({})

@@ -1,90 +1,15 @@
 """`gatewright export` and `gatewright import`: a whole tenant to a file and back, as often as you like."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from gatewright.cli.management import Management, Record, connect, segment
+from gatewright.cli.management import connect
 from gatewright.cli.options import SHARED_DEFAULTS, Shared
 from gatewright.cli.output import say, write, write_json
-from gatewright.cli.tenant_file import (
-    APIS,
-    CLIENTS,
-    GRANTS,
-    METHODS,
-    ROLES,
-    SECTIONS,
-    STREAMS,
-    TENANT,
-    TENANT_OWN,
-    Section,
-    brings_keys_along,
-    is_of_a_management_api,
-    read_file,
-    written_file,
-)
-
-_NOUNS = ("resource_servers", "clients", "client_grants", "roles", "log_streams")
-READS = (*(f"read:{noun}" for noun in _NOUNS), "read:tenant_settings")
-WRITES = (*(f"{verb}:{noun}" for verb in ("create", "update") for noun in _NOUNS), "update:tenant_settings")
-DELETES = tuple(f"delete:{noun}" for noun in _NOUNS)
-# What sets the secret of an application, and makes one that brings keys along.
-SETS_SECRETS = ("update:client_keys", "create:client_credentials")
-# What a new record cannot be made with: it is set afterwards.
-_APART = {CLIENTS.name: "client_secret", ROLES.name: "permissions", STREAMS.name: "status"}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing to do: `verb` is create, update or delete; `members` what is sent."""
-
-    verb: str
-    section: Section | None
-    title: str
-    members: Record = field(default_factory=dict)
-    id: str = ""
-
-    def __str__(self) -> str:
-        word = "tenant settings" if self.section is None else self.section.word
-        names = f": {', '.join(self.members)}" if self.verb == "update" else ""
-        return f"{self.verb:<6}  {word:<15} {self.title}{names}".rstrip()
-
-
-@dataclass(slots=True)
-class Tenant:
-    """The records of a server, by section, as they are now."""
-
-    server: Management
-    records: dict[str, list[Record]]
-    names: dict[str, str]
-
-    @classmethod
-    def read(cls, server: Management) -> "Tenant":
-        """Everything that a file has, the command line's own client and the system's API left out."""
-        records = {section.name: _all(server, section) for section in SECTIONS}
-        own = server.credentials.client_id
-        names = {client["client_id"]: str(client["name"]) for client in records[CLIENTS.name]}
-        records[CLIENTS.name] = [each for each in records[CLIENTS.name] if each["client_id"] != own]
-        records[APIS.name] = [each for each in records[APIS.name] if not each.get("is_system")]
-        records[GRANTS.name] = [
-            {**each, "client_id": names.get(each["client_id"], each["client_id"])}
-            if "client_id" in each
-            else each
-            for each in records[GRANTS.name]
-            if each.get("client_id") != own
-        ]
-        for role in records[ROLES.name]:
-            role["permissions"] = _permissions(server.get(f"roles/{segment(role['id'])}/permissions"))
-        return cls(server, records, names)
-
-    def is_own(self, section: Section, record: Record) -> bool:
-        """Whether it is of the command line's client, which Auth0's tool exports as any other."""
-        member = {CLIENTS.name: "name", GRANTS.name: "client_id"}.get(section.name)
-        own = self.names.get(self.server.credentials.client_id)
-        return member is not None and record.get(member) == own
+from gatewright.cli.tenant_changes import READS, Change, Tenant, changes, scopes_for
+from gatewright.cli.tenant_file import SECTIONS, TENANT, TENANT_OWN, left_out, read_file, written_file
 
 
 def export(
@@ -131,155 +56,19 @@ def import_(
 ) -> None:
     """Bring the tenant to what the file says; done twice, the second time changes nothing."""
     document = read_file(file)
-    scopes = (*READS, *WRITES, *SETS_SECRETS, *(DELETES if delete else ()))
-    server = connect(shared.data, *scopes)
+    server = connect(shared.data, *scopes_for(document, delete=delete))
     done: list[Change] = []
-    # A section after another, because grants name applications and APIs that may just have been made.
-    for change in _changes(server, document, delete=delete, dry_run=dry_run):
+    for change in changes(server, document, delete=delete, dry_run=dry_run):
         if not shared.json:
             write(str(change))
         done.append(change)
     if shared.json:
         write_json([{"verb": each.verb, "what": _word(each), "title": each.title} for each in done])
-    _say_what_is_left(document)
+    if left := left_out(document):
+        say(left)
     verb = "would be done" if dry_run else "done"
     say(f"{len(done)} changes {verb}." if done else "Nothing to change: the tenant is as the file says.")
 
 
-def _changes(server: Management, document: Record, *, delete: bool, dry_run: bool) -> Iterator[Change]:
-    tenant = Tenant.read(server)
-    change = _of_settings(server, document.get(TENANT) or {})
-    if change is not None:
-        if not dry_run:
-            server.patch("tenants/settings", change.members)
-        yield change
-    for section in SECTIONS:
-        if document.get(section.name) is None:
-            continue
-        records = [record for record in document[section.name] if not tenant.is_own(section, record)]
-        wanted = [_localized(server, section, record) for record in records]
-        for change in _of_section(section, tenant.records[section.name], wanted, delete=delete):
-            if not dry_run:
-                _carry_out(tenant, change)
-            yield change
-
-
-def _of_settings(server: Management, wanted: Record) -> Change | None:
-    now = server.get("tenants/settings")
-    members = {
-        name: value
-        for name, value in wanted.items()
-        if name not in TENANT_OWN and not _is_within(value, now.get(name))
-    }
-    return Change("update", None, "", members) if members else None
-
-
-def _of_section(
-    section: Section, present: list[Record], wanted: list[Record], *, delete: bool
-) -> Iterator[Change]:
-    known = {section.place(record): record for record in present}
-    for record in wanted:
-        before = known.pop(section.place(record), None)
-        title = " at ".join(part for part in section.place(record)[:2] if part)
-        if before is None:
-            yield Change("create", section, title, record)
-            continue
-        members = {
-            name: value
-            for name, value in record.items()
-            if name not in section.fixed
-            and (name == "client_secret" or not _is_within(value, before.get(name)))
-        }
-        if members:
-            yield Change("update", section, title, members, str(before[section.id]))
-    for place, record in known.items() if delete else ():
-        title = " at ".join(part for part in place[:2] if part)
-        yield Change("delete", section, title, id=str(record[section.id]))
-
-
-def _localized(server: Management, section: Section, record: Record) -> Record:
-    """The record as this server would have it."""
-    own = section.own - {"client_secret"} - ({METHODS} if brings_keys_along(record) else set())
-    kept = {name: value for name, value in record.items() if name not in own and name != section.id}
-    if section is GRANTS:
-        kept.setdefault("subject_type", "client")
-        if is_of_a_management_api(kept.get("audience")):
-            kept["audience"] = server.credentials.audience
-    if section is ROLES:
-        kept["permissions"] = _permissions(kept.get("permissions") or [])
-    return kept
-
-
-def _carry_out(tenant: Tenant, change: Change) -> None:
-    section, server = change.section, tenant.server
-    assert section is not None  # noqa: S101 - the settings have been done before
-    path = f"{section.noun}/{segment(change.id)}"
-    if change.verb == "delete":
-        server.delete(path)
-        return
-    apart = _APART.get(section.name)
-    members = {name: value for name, value in change.members.items() if name != apart}
-    if change.verb == "create":
-        made = _created(tenant, section, members)
-        path = f"{section.noun}/{segment(str(made[section.id]))}"
-    elif members:
-        server.patch(path, members)
-    if apart in change.members:
-        _set_apart(server, path, apart, change.members[apart])
-
-
-def _created(tenant: Tenant, section: Section, members: Record) -> Record:
-    if section is GRANTS and "client_id" in members:
-        ids = {name: client_id for client_id, name in tenant.names.items()}
-        members = {**members, "client_id": ids.get(members["client_id"], members["client_id"])}
-    made = tenant.server.post(section.noun, members)
-    if section is CLIENTS:
-        tenant.names[made["client_id"]] = str(made["name"])
-    return made
-
-
-def _set_apart(server: Management, path: str, name: str, value: Any) -> None:  # noqa: ANN401 - as the file has it
-    if name != _APART[ROLES.name]:
-        server.patch(path, {name: value})
-        return
-    present = _permissions(server.get(f"{path}/permissions"))
-    for verb, entries in (
-        ("POST", [each for each in value if each not in present]),
-        ("DELETE", [each for each in present if each not in value]),
-    ):
-        if entries:
-            server.send(verb, f"{path}/permissions", {"permissions": entries})
-
-
-def _permissions(entries: list[Record]) -> list[Record]:
-    """What tells a permission: its name and its API."""
-    return [
-        {name: entry[name] for name in ("permission_name", "resource_server_identifier")} for entry in entries
-    ]
-
-
-def _is_within(wanted: object, present: object) -> bool:
-    """Whether what the file says is so already; members it does not name are the server's."""
-    if isinstance(wanted, dict) and isinstance(present, dict):
-        return all(_is_within(value, present.get(name)) for name, value in wanted.items())
-    return wanted == present
-
-
-def _all(server: Management, section: Section) -> list[Record]:
-    if section.noun == "log-streams":
-        return list(server.get(section.noun))
-    return server.all(section.noun)
-
-
 def _word(change: Change) -> str:
     return "tenant" if change.section is None else change.section.name
-
-
-def _say_what_is_left(document: Record) -> None:
-    known = {TENANT, *(section.name for section in SECTIONS)}
-    left = [name for name, value in document.items() if name not in known and value]
-    clients = document.get(CLIENTS.name) or []
-    if any(client.get(METHODS) and not brings_keys_along(client) for client in clients):
-        left.append(f"{METHODS} without their keys (pem)")
-    if left:
-        say(f"Left out, as it cannot be brought in from a file: {', '.join(left)}.")

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from gatewright._version import __version__
@@ -52,6 +52,22 @@ class Answer:
     def is_refusal(self) -> bool:
         """Whether the status is 4xx or 5xx."""
         return self.status >= _REFUSED_FROM
+
+
+class Send(Protocol):
+    """`send`, or what does the same in another way."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float = TIMEOUT,
+        ca_file: str | None = None,
+    ) -> Answer:
+        """One answer to one request."""
 
 
 def send(

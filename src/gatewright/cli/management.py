@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from gatewright.cli.failures import ExitCode, Failure
 from gatewright.cli.folder import CREDENTIALS, Credentials, read_credentials
-from gatewright.cli.http import Answer, Unreachable, send
+from gatewright.cli.http import Answer, Send, Unreachable, send
 
 Record = dict[str, Any]
 """A record as the Management API answers it; its members are Auth0's."""
@@ -36,14 +36,15 @@ class Management:
     Every method raises `Failure` with a sentence and an exit code when it cannot do what it says.
     """
 
-    def __init__(self, credentials: Credentials, *scopes: str) -> None:
+    def __init__(self, credentials: Credentials, *scopes: str, send: Send = send) -> None:
         self.credentials = credentials
+        self._sends = send
         self._scopes = scopes
         self._token: str | None = None
 
     def also_holding(self, scopes: Iterable[str]) -> "Management":
         """The same with a token that holds these scopes too."""
-        return Management(self.credentials, *dict.fromkeys([*self._scopes, *scopes]))
+        return Management(self.credentials, *dict.fromkeys([*self._scopes, *scopes]), send=self._sends)
 
     @property
     def issuer(self) -> str:
@@ -108,11 +109,16 @@ class Management:
                 return
             number += 1
 
-    def _call(self, method: str, path: str, members: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
+    def answer(self, method: str, path: str, members: Mapping[str, object] | None = None) -> Answer:
+        """What `/api/v2/{path}` answers, whatever it is."""
         answer = self._request(method, path, members)
         if answer.status == UNAUTHORIZED and self._token is not None:
             self._token = None  # it has expired, or the keys were revoked; a new one settles which
             answer = self._request(method, path, members)
+        return answer
+
+    def _call(self, method: str, path: str, members: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
+        answer = self.answer(method, path, members)
         if answer.is_refusal:
             raise _failure(answer)
         return _parsed(answer) if answer.body else None
@@ -140,7 +146,7 @@ class Management:
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return send(method, url, headers=headers, body=body, ca_file=self.credentials.ca_file)
+            return self._sends(method, url, headers=headers, body=body, ca_file=self.credentials.ca_file)
         except Unreachable as error:
             raise Failure(
                 f"No server answers at {self.issuer} ({error}).",

@@ -90,6 +90,7 @@ _COMMANDS = (
         examples(
             "gatewright serve",
             "gatewright serve --tls local          https, for Auth0's SDKs and tools",
+            "gatewright serve --seed tenant.yaml   with what the file says, for CI and compose files",
             "gatewright serve --listen 0.0.0.0:8844 --issuer https://auth.example.com/",
         ),
     ),

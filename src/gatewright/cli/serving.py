@@ -11,9 +11,13 @@ from cyclopts import Parameter
 
 from gatewright._version import __version__
 from gatewright.cli.failures import ExitCode, Failure
-from gatewright.cli.folder import NAME
+from gatewright.cli.folder import NAME, read_credentials
+from gatewright.cli.in_process import Application, InProcess, running_loop
+from gatewright.cli.management import Management, Record
 from gatewright.cli.options import environment_folder
 from gatewright.cli.output import say
+from gatewright.cli.tenant_changes import changes, scopes_for
+from gatewright.cli.tenant_file import left_out, read_file
 
 if TYPE_CHECKING:
     from gatewright.server.settings import Settings
@@ -38,6 +42,10 @@ def serve(
         str | None,
         Parameter(help="local: https with a certificate made here, for localhost; CERT,KEY: with your own."),
     ] = None,
+    seed: Annotated[
+        Path | None,
+        Parameter(help="A file as of `gatewright import`, brought in before the server is ready."),
+    ] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with settings.")] = None,
 ) -> None:
     """Run the authorization server until Ctrl-C or SIGTERM.
@@ -56,9 +64,16 @@ def serve(
         database=database,
         workers=workers,
         tls=tls,
+        seed=seed,
     )
+    # Read before anything is made: a file that is none leaves no trace.
+    tenant = None if settings.seed is None else read_file(settings.seed)
     try:
-        run(settings, ready=lambda: _say_where(settings))
+        run(
+            settings,
+            prepare=None if tenant is None else lambda app: _bring_in(app, settings, tenant),
+            ready=lambda: _say_where(settings),
+        )
     except StartupError as error:
         raise Failure(str(error)) from error
     except KeyboardInterrupt:
@@ -97,6 +112,29 @@ def _settings(config: Path | None, **overrides: object) -> "Settings":
         return Settings.load(os.environ, config, **overrides)
     except SettingsError as error:
         raise Failure("The settings are not usable.", *error.faults, code=ExitCode.INVALID_INPUT) from error
+
+
+def _bring_in(app: Application, settings: "Settings", tenant: Record) -> None:
+    """Brings the tenant to what the seed says, by the Management API of a server nobody can reach yet."""
+    with running_loop() as loop:
+        send = InProcess(app, loop).send
+        server = Management(read_credentials(settings.data), *scopes_for(tenant), send=send)
+        done = 0
+        try:
+            for change in changes(server, tenant):
+                say(str(change))
+                done += 1
+        except Failure as failure:
+            left = "The changes above are done and stay." if done else "Nothing was changed."
+            raise Failure(
+                f"{settings.seed} cannot be brought in, so the server does not start. {failure.message}",
+                *failure.steps,
+                f"Mend the file and start again. {left}",
+                code=ExitCode.INVALID_INPUT,
+            ) from failure
+    if left := left_out(tenant):
+        say(left)
+    say(f"{settings.seed}: {done} changes done." if done else f"{settings.seed}: nothing to change.")
 
 
 def chosen_folder(given: Path | None) -> Path | None:

@@ -13,7 +13,8 @@
         audience: https://blog-api
         scope: [read:blog]
 
-Ids, secrets and what the server alone decides stay out, so that the same file makes the same tenant anywhere.
+Ids, secrets and what the server alone decides are not written, so that the same file makes the same tenant
+anywhere. A client may have `client_id` and `client_secret` for callers that know them before the server does.
 `##NAME##` and `@@NAME@@` stand for values of AUTH0_KEYWORD_REPLACE_MAPPINGS or of the environment.
 """
 
@@ -125,13 +126,22 @@ def read_file(file: Path, *, environ: Mapping[str, str] = os.environ) -> dict[st
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _refused(file, getattr(error, "strerror", None) or str(error), ExitCode.NOT_FOUND) from error
-    document = _parsed(file, _filled(file, text, _values(environ)))
+    return checked(_parsed(file, _filled(file, text, _values(environ))), file)
+
+
+def checked(document: object, source: object) -> dict[str, Any]:
+    """What was read from `source`, when it is a tenant in this form.
+
+    Raises:
+        Failure: it is none.
+    """
     if not isinstance(document, dict):
-        raise _refused(file, "it is no mapping of sections")
+        raise _refused(source, "it is no mapping of sections")
     for section in SECTIONS:
-        _require_records(file, section, document.get(section.name))
+        _require_records(source, section, document.get(section.name))
     if not isinstance(document.get(TENANT) or {}, dict):
-        raise _refused(file, f"{TENANT} is no mapping")
+        raise _refused(source, f"{TENANT} is no mapping")
+    _require_json(source, document)
     return document
 
 
@@ -145,11 +155,24 @@ def written_file(sections: Mapping[str, object]) -> str:
 def brings_keys_along(record: Record) -> bool:
     """Whether a new application of the file can be made with its keys: they stand there, not their ids."""
     methods = record.get(METHODS)
-    listed = [entry.get("credentials") for entry in methods.values()] if isinstance(methods, dict) else []
+    entries = list(methods.values()) if isinstance(methods, dict) else []
+    listed = [entry.get("credentials") if isinstance(entry, dict) else None for entry in entries]
     return bool(listed) and all(
-        isinstance(credentials, list) and credentials and all("pem" in each for each in credentials)
+        isinstance(credentials, list)
+        and credentials
+        and all(isinstance(each, dict) and "pem" in each for each in credentials)
         for credentials in listed
     )
+
+
+def left_out(document: Record) -> str:
+    """What of the file is no part of a tenant here, in a sentence; the empty text when nothing is."""
+    known = {TENANT, *(section.name for section in SECTIONS)}
+    left = [name for name, value in document.items() if name not in known and value]
+    clients = document.get(CLIENTS.name) or []
+    if any(client.get(METHODS) and not brings_keys_along(client) for client in clients):
+        left.append(f"{METHODS} without their keys (pem)")
+    return f"Left out, as it cannot be brought in from a file: {', '.join(left)}." if left else ""
 
 
 def is_of_a_management_api(audience: object) -> bool:
@@ -189,27 +212,52 @@ def _parsed(file: Path, text: str) -> object:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise _refused(file, f"it is no YAML: {error}") from error
+        # Without the parser's own words, which quote the text: secrets have been filled in there.
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
+        raise _refused(file, f"it is no YAML{place}") from None
 
 
-def _require_records(file: Path, section: Section, records: object) -> None:
+def _require_json(source: object, document: Record) -> None:
+    for name, value in document.items():
+        try:
+            # Read back, names of members are texts: YAML has them of any type.
+            is_json = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError, RecursionError):
+            is_json = False
+        if not is_json:
+            raise _refused(source, f"{name} holds what JSON cannot, such as a date without quotes")
+
+
+def _require_records(source: object, section: Section, records: object) -> None:
     if records is None:
         return
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise _refused(file, f"{section.name} is no list of mappings")
-    _require_keys(file, section, records)
+        raise _refused(source, f"{section.name} is no list of mappings")
+    _require_keys(source, section, records)
 
 
-def _require_keys(file: Path, section: Section, records: Iterable[Record]) -> None:
+def _require_keys(source: object, section: Section, records: Iterable[Record]) -> None:
     seen: set[tuple[str, ...]] = set()
     for record in records:
         place = section.place(record)
         if not place[0] and "default_for" not in record:
-            raise _refused(file, f"a record in {section.name} has no {section.key[0]}")
+            raise _refused(source, f"a record in {section.name} has no {section.key[0]}")
         if place in seen:
-            raise _refused(file, f"{section.name} has {' '.join(filter(None, place))} twice")
+            raise _refused(source, f"{section.name} has {' '.join(filter(None, place))} twice")
         seen.add(place)
+        if section is ROLES and not _are_permissions(record.get("permissions")):
+            text = "each permission has permission_name and resource_server_identifier"
+            raise _refused(source, f"in {section.name}, {' '.join(place)}: {text}")
 
 
-def _refused(file: Path, why: str, code: ExitCode = ExitCode.INVALID_INPUT) -> Failure:
-    return Failure(f"{file} cannot be used: {why}.", code=code)
+def _are_permissions(entries: object) -> bool:
+    names = ("permission_name", "resource_server_identifier")
+    return entries is None or (
+        isinstance(entries, list)
+        and all(isinstance(each, dict) and all(name in each for name in names) for each in entries)
+    )
+
+
+def _refused(source: object, why: str, code: ExitCode = ExitCode.INVALID_INPUT) -> Failure:
+    return Failure(f"{source} cannot be used: {why}.", code=code)

@@ -2,9 +2,10 @@
 
 import contextlib
 import re
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from gatewright.server.bootstrap import make_first_records, open_store, prepare_tls
@@ -126,8 +128,16 @@ class Worker:
         return make_app(build(self.settings))
 
 
-def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
-    """Serves until SIGINT or SIGTERM. ``ready`` is called once the sockets are bound and the data is there.
+def serve(
+    settings: Settings,
+    *,
+    prepare: Callable[[ASGIApp], None] | None = None,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    ``prepare`` is given the application before anybody else can reach it; what it raises ends the start.
+    ``ready`` is called once the sockets are bound and the data is there.
 
     Raises:
         StartupError: with a plain sentence.
@@ -137,9 +147,15 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> Non
     sockets = listen(host, port)
     try:
         server = build(settings)
-        tls = prepare_tls(settings, now=time.time())
+        app = make_app(server)
+        try:
+            tls = prepare_tls(settings, now=time.time())
+            if prepare is not None:
+                prepare(app)
+        except BaseException:
+            close(server)
+            raise
         if settings.workers == 1:
-            app = make_app(server)
             if ready is not None:
                 ready()
             uvicorn.Server(_config(app, tls)).run(sockets)
@@ -157,19 +173,28 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> Non
 class RunningServer:
     """A server in a background thread of this process; a context manager that stops it."""
 
-    def __init__(self, settings: Settings, *, now: Clock = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Clock = time.time,
+        sockets: Sequence[socket.socket] | None = None,
+        behind: Callable[[ASGIApp], ASGIApp] | None = None,
+    ) -> None:
         self.settings = settings
         self.issuer = settings.issuer
-        self._sockets = listen(*settings.address)
+        self._sockets = list(sockets or listen(*settings.address))
         try:
             self.server = build(settings, now=now)
             tls = prepare_tls(settings, now=now())
         except BaseException:
             self._close_sockets()
             raise
-        self._http = uvicorn.Server(_config(make_app(self.server), tls))
+        app = make_app(self.server)
+        self._http = uvicorn.Server(_config(app if behind is None else behind(app), tls))
+        # A stop that was forgotten must not keep the process from ending.
         self._thread = threading.Thread(
-            target=self._http.run, args=(self._sockets,), name="gatewright-server"
+            target=self._http.run, args=(self._sockets,), name="gatewright-server", daemon=True
         )
         self._thread.start()
         self._wait_until_it_answers()
@@ -201,17 +226,26 @@ class RunningServer:
             each.close()
 
 
-def start(settings: Settings, *, now: Clock = time.time) -> RunningServer:
+def start(
+    settings: Settings,
+    *,
+    now: Clock = time.time,
+    sockets: Sequence[socket.socket] | None = None,
+    behind: Callable[[ASGIApp], ASGIApp] | None = None,
+) -> RunningServer:
     """Starts a server in a background thread and returns when it answers; for the demo and for tests.
+
+    ``sockets`` are those to serve on, bound and listening; it binds those of the settings without them, and
+    closes either. ``behind`` puts another application in front of the server's own.
 
     Raises:
         StartupError: with a plain sentence.
     """
-    return RunningServer(settings, now=now)
+    return RunningServer(settings, now=now, sockets=sockets, behind=behind)
 
 
 def _config(
-    app: Starlette | Worker, tls: tuple[Path, Path] | None, *, factory: bool = False, workers: int = 1
+    app: ASGIApp | Worker, tls: tuple[Path, Path] | None, *, factory: bool = False, workers: int = 1
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,

@@ -63,6 +63,7 @@ class Settings:
             localhost, or ``CERT,KEY``: the files (PEM) of a certificate chain and its key.
         trusted_proxies: addresses and networks, separated by commas, whose ``X-Forwarded-For`` is believed.
         allow_insecure_issuer: an ``http://`` issuer that is not on loopback is a fault unless this is set.
+        seed: a file that ``gatewright serve`` brings in at each start, before it is ready; ``None`` is none.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
         log_format: ``text`` for people, ``json`` for programs; ``auto`` looks whether a terminal reads.
     """
@@ -76,6 +77,7 @@ class Settings:
     tls: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     allow_insecure_issuer: bool = False
+    seed: Path | None = None
     log_level: str = "info"
     log_format: str = "auto"
 
@@ -260,6 +262,13 @@ def _tls(raw: object) -> str:
     return ",".join(str(Path(file).absolute()) for file in files)
 
 
+def _file(raw: object) -> Path:
+    file = raw if isinstance(raw, Path) else Path(_text(raw))
+    if not file.is_file():
+        raise ValueError(f"{file} is no file")
+    return file
+
+
 def _networks(raw: object) -> tuple[Network, ...]:
     words: object = raw.replace(",", " ").split() if isinstance(raw, str) else raw
     if not isinstance(words, list | tuple):
@@ -295,6 +304,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "tls": _tls,
     "trusted_proxies": _networks,
     "allow_insecure_issuer": _switch,
+    "seed": _file,
     "log_level": _one_of(*LOG_LEVELS),
     "log_format": _one_of(*LOG_FORMATS),
 }

@@ -9,36 +9,21 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from gatewright.guard import Guard
 from gatewright.guard.cache import VerifiedTokens
-from gatewright.guard.fetching import Answer
+from gatewright.guard.fetching import Answer, Fetch
 from gatewright.guard.issuers import Defaults, Issuer
 from gatewright.jose import JWK, jwt
+from gatewright.testing.clocks import Clock
 
 LIFETIME: Final = 3600
 CLIENT: Final = "test-client"
 
 _DISCOVERY: Final = (".well-known/openid-configuration", ".well-known/oauth-authorization-server")
 _JWKS: Final = ".well-known/jwks.json"
-
-
-@dataclass(slots=True)
-class Clock:
-    """Seconds since 1970; it starts at the machine's time and stands still until it is told to move."""
-
-    now: float = field(default_factory=time.time)
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        """Move on by so many seconds; backwards when negative."""
-        self.now += seconds
 
 
 class TokenIssuer:
@@ -147,7 +132,7 @@ class TokenIssuer:
             self.algorithm = guard.algorithms[0]
         self.audience = guard.audience[0]
         try:
-            with _substituted(guard, self):
+            with trusting(guard, self.url, fetch=self.fetch, now=self.clock, otherwise=self.algorithm):
                 yield self
         finally:
             self.algorithm, self.audience = before
@@ -158,27 +143,33 @@ class TokenIssuer:
 
 
 @contextlib.contextmanager
-def _substituted(guard: Guard, issuer: TokenIssuer) -> Iterator[None]:
+def trusting(
+    guard: Guard, issuer: str, *, fetch: Fetch, now: Callable[[], float], otherwise: str
+) -> Iterator[None]:
+    """Let `guard` trust this issuer and no other, and live by the clock `now`.
+
+    `otherwise` is the algorithm that counts for a guard which allows none of published keys.
+    """
     inside: Any = guard
     before = inside._verifier, inside._now  # noqa: SLF001 - the guard's other half
     published = tuple(name for name in guard.algorithms if not name.startswith("HS"))
     defaults = Defaults(
         audience=guard.audience,
-        algorithms=published or (issuer.algorithm,),
+        algorithms=published or (otherwise,),
         leeway=inside._leeway,  # noqa: SLF001 - as above
-        fetch=issuer.fetch,
-        now=issuer.clock,
+        fetch=fetch,
+        now=now,
     )
     verifier = dataclasses.replace(
         before[0],
-        issuers={issuer.url: defaults.trust(Issuer(issuer.url))},
+        issuers={issuer: defaults.trust(Issuer(issuer))},
         tenants=None,
         opaque=None,
         algorithms=defaults.algorithms,
-        now=issuer.clock,
+        now=now,
         cache=VerifiedTokens(0),
     )
-    inside._verifier, inside._now = verifier, issuer.clock  # noqa: SLF001 - as above
+    inside._verifier, inside._now = verifier, now  # noqa: SLF001 - as above
     try:
         yield
     finally:

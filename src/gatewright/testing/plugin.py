@@ -1,4 +1,4 @@
-"""The pytest plugin: one test for each guarded route and defect, and one of what is public.
+"""The pytest plugin: a test for each guarded route and defect, one of what is public; issuer and server.
 
 ::
 
@@ -12,11 +12,14 @@
 
 A route that needs no token and is not named in `gatewright_public` is tested as if it were guarded, so
 that it fails by its own name. The framework's own documentation pages are left out.
+
+The fixtures: `issuer`, of a test's own, and `gatewright_server`, of a file of tests, with what
+`gatewright_seed` names (a file, relative to pytest's root) brought in.
 """
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -24,10 +27,13 @@ import pytest
 from gatewright.guard.routes import NotProtectedError, Policy, Route, discover
 from gatewright.testing.issuer import TokenIssuer
 from gatewright.testing.negatives import Negative, check, negatives
+from gatewright.testing.throwaway import ThrowawayServer, server
 
 _APP: Final = "gatewright_app"
 _PUBLIC: Final = "gatewright_public"
 _PATHS: Final = "gatewright_path_values"
+_SEED: Final = "gatewright_seed"
+_SERVER: Final = "gatewright_server"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,12 +41,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(_APP, "the application to test, module:attribute")
     parser.addini(_PUBLIC, "the routes that need no token, one a line, such as GET /health", type="linelist")
     parser.addini(_PATHS, "values for parameters of paths, one a line, such as id=42", type="linelist")
+    parser.addini(_SEED, "a file as of `gatewright import`, for the fixture gatewright_server")
 
 
 @pytest.fixture
 def issuer() -> TokenIssuer:
     """An issuer of its own for the test."""
     return TokenIssuer()
+
+
+@pytest.fixture(scope="module")
+def gatewright_server(request: pytest.FixtureRequest) -> Iterator[ThrowawayServer]:
+    """An authorization server on a free port, of this file of tests; its records last as long as the file."""
+    named = request.config.getini(_SEED)
+    with server(seed=request.config.rootpath / named if named else None) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _gatewright_server_as_before(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test nothing of the server's goes wrong any more, and its clock shows the time."""
+    used = request.getfixturevalue(_SERVER) if _SERVER in request.fixturenames else None
+    yield
+    if isinstance(used, ThrowawayServer):
+        used.faults.clear()
+        used.clock.reset()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.running import Caller
+    from tests.server.calling import Limited
 
 ALL_GRANTS = ["authorization_code", "implicit", "refresh_token", "client_credentials"]
 RECORDED_ORDER = [
@@ -176,7 +177,6 @@ FAULTS = [
     *(
         ({name: value}, f"Additional properties not allowed: {name}", "")
         for name, value in {
-            "client_id": "chosen",
             "tenant": "other",
             "global": True,
             "signing_keys": [],
@@ -247,6 +247,30 @@ def test_name_is_needed_and_a_secret_cannot_be_chosen_at_creation(
     refused(nameless, 400, text, "invalid_body")
     text = "Payload validation error: 'Additional properties not allowed: client_secret'."
     refused(chosen, 400, text, "invalid_body")
+
+
+def test_id_may_be_chosen_at_creation_once_and_never_changed(
+    caller: Caller, holding: Callable[[str], Limited], refused: Callable[..., None]
+) -> None:
+    chosen = {"name": "x", "client_id": "ci-reader"}
+    alone = holding("create:clients")("POST", "clients", json=chosen)
+    refused(alone, 403, "Insufficient scope, expected any of: update:client_keys", "insufficient_scope")
+
+    made = holding("create:clients update:client_keys")("POST", "clients", json=chosen)
+    again = caller.manage("POST", "clients", json=chosen)
+    changed = caller.manage("PATCH", "clients/ci-reader", json={"client_id": "other"})
+
+    assert (made.status_code, made.json()["client_id"]) == (201, "ci-reader")
+    assert caller.manage("GET", "clients/ci-reader").json()["name"] == "x"
+    refused(again, 409, "A client with the same client_id already exists", "client_conflict")
+    text = "Payload validation error: 'Additional properties not allowed: client_id'."
+    refused(changed, 400, text, "invalid_body")
+
+
+@pytest.mark.parametrize("client_id", ["", "a b", "a:b", "a/b", "a\n", "a" * 65, "ä", None, 7])
+def test_id_that_would_have_to_be_escaped_somewhere_is_refused(caller: Caller, client_id: object) -> None:
+    made = caller.manage("POST", "clients", json={"name": "x", "client_id": client_id})
+    assert (made.status_code, made.json()["errorCode"]) == (400, "invalid_body"), made.text
 
 
 def test_change_replaces_what_is_sent_and_null_removes(caller: Caller) -> None:

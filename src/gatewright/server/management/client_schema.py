@@ -9,6 +9,8 @@ from gatewright.server.management.schema import Body
 
 Text = Annotated[str, Meta(max_length=2048)]
 ClientName = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^<>]+$")]
+# What stands in URLs, in HTTP Basic and in `sub` without being escaped.
+ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Words = list[Annotated[str, Meta(min_length=1, max_length=2048)]]
 AppType = Literal[
     "native",
@@ -111,4 +113,5 @@ class NewClient(ClientPatch):
     """A create body."""
 
     name: ClientName
+    client_id: ClientId | UnsetType = UNSET
     client_authentication_methods: NewMethods | UnsetType | None = UNSET

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gatewright.server.client import Client, ClientSecret
-from gatewright.server.errors import ApiError
+from gatewright.server.errors import AlreadyExists, ApiError
 from gatewright.server.management import answers
 from gatewright.server.management.client_authentication import (
     insert_brought_along,
@@ -64,16 +64,22 @@ MOST_METADATA = 10
 
 
 def create(call: Call) -> object:
-    """Makes an application with a secret of its own."""
-    sent = {name: value for name, value in call.body.items() if value is not None}
+    """Makes an application with a secret of its own, and a new id unless one is chosen."""
+    sent = {name: value for name, value in call.body.items() if value is not None and name != "client_id"}
+    chosen_id = call.body.get("client_id")
+    if chosen_id is not None:
+        require_scope(call, "update:client_keys")  # whose old tokens may still carry that id is not known
     methods = sent.get("client_authentication_methods")
     if methods is not None:
         require_scope(call, "create:client_credentials")
     document = client_document(_with_metadata({}, sent))
     require_one_way(document, sent=sent)
     secret = new_client_secret(call.server.now())
-    client = Client(client_id=new_client_id(), document=document, secrets=(secret,))
-    call.tx.clients.insert(client)
+    client = Client(client_id=chosen_id or new_client_id(), document=document, secrets=(secret,))
+    try:
+        call.tx.clients.insert(client)
+    except AlreadyExists as error:
+        raise ApiError(409, "A client with the same client_id already exists", "client_conflict") from error
     if methods is not None:
         referred = insert_brought_along(call, client.client_id, methods)
         document = {**document, "client_authentication_methods": referred}
@@ -248,7 +254,7 @@ ROUTES = (
         body=NewClient,
         changes="Create a client",
         answers=_SHOWN,
-        refuses=(),
+        refuses=(409,),
     ),
     endpoint("GET", "/clients/{id}", read, scope=_READ, query=FIELDS, answers=_SHOWN.in_part()),
     endpoint(

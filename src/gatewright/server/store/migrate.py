@@ -1,5 +1,6 @@
 """Bring a database to the schema of this version, before anything else touches it."""
 
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from gatewright.server.store.database import make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0003"
+# Alembic keeps what it works on in its modules' globals: one database of a process after another.
+_upgrading = threading.Lock()
 
 
 def migrate(url: str) -> None:
@@ -51,4 +54,5 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _upgrading:
+        command.upgrade(config, "head")
