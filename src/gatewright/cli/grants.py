@@ -176,6 +176,9 @@ def _store(
             ["APPLICATION", "API", "SCOPES"], [_row(grant, {application["client_id"]: application["name"]})]
         )
     say("Tokens issued from now on say so; take a new one: " + _token_command(application, api))
+    if "scope" in members and not set((before or {}).get("scope") or []) <= set(members["scope"]):
+        words = ["gatewright", "revoke", "--app", application["name"], "--api", api["identifier"]]
+        say("Those it has still say what it had. To end them: " + shlex.join(words))
 
 
 def _sent(
