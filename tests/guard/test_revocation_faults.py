@@ -1,4 +1,4 @@
-"""A feed that is away, forged, old or broken: nothing is un-revoked, all else is as without it, and it shows."""
+"""A feed that is away, forged, old or broken: nothing is un-revoked, the rest as without it, and it shows."""
 
 from __future__ import annotations
 
