@@ -118,7 +118,7 @@ def _key_set() -> Document:
 def _revocation_feed() -> Document:
     headers = ("ETag", "Cache-Control", "Access-Control-Allow-Origin")
     revision = {"type": "integer", "minimum": 0, "maximum": LARGEST_REVISION, "default": 0}
-    content = {"application/jwt": {"schema": _TEXT}}
+    content: Document = {"application/jwt": {"schema": {}}}
     page = {"description": "A signed page of the feed", "headers": _headers(*headers), "content": content}
     return {
         "operationId": "revocations",
