@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gatewright.server.keys import FIRST_RING, SigningKeys
@@ -39,26 +39,35 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """A revocation, and what the feed says of it, made once: there may be a hundred thousand."""
+
+    revocation: Revocation
+    entry: dict[str, object]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Edition:
     """All that can still matter, oldest change first, and the pages of it that were asked for."""
 
     made_at: float
     revision: int
     revisions: list[int]
-    entries: list[dict[str, object]]
+    told: list[_Told]
     starts: list[int]  # of the pages
     signed: dict[int, Feed] = field(default_factory=dict)
 
     def start_after(self, revision: int) -> int:
         """Where the page begins for whoever knows this revision; it may hold what they know already."""
         start = bisect_right(self.revisions, revision)
-        if start >= len(self.entries) - RECENT:
+        if start >= len(self.told) - RECENT:
             return start
         return self.starts[bisect_right(self.starts, start) - 1]
 
     def end_of(self, start: int) -> int:
         """Where the page ends that begins there."""
-        return _end(self.entries, start)
+        return _end(self.told, start)
 
 
 class Revocations:
@@ -70,7 +79,7 @@ class Revocations:
         self._issuer = issuer
         self._now = now
         self._lock = threading.RLock()
-        self._known: dict[tuple[str | None, ...], Revocation] = {}
+        self._known: dict[tuple[str | None, ...], _Told] = {}
         self._revision = 0
         self._edition: _Edition | None = None
         self._learn()
@@ -133,12 +142,7 @@ class Revocations:
         subjects += [("grant", client_id, name, None, None) for name in audience]
         subjects.append(("token", None, None, jti, None))
         found = (self._known.get(subject) for subject in subjects)
-        return any(
-            each is not None
-            and each.undone_at is None
-            and (each.revoked_before is None or issued_at is None or issued_at <= each.revoked_before)
-            for each in found
-        )
+        return any(told is not None and told.revocation.covers(issued_at) for told in found)
 
     def feed(self, since: int) -> Feed:
         """The page for a guard that knows what was revoked up to the revision ``since``."""
@@ -154,7 +158,7 @@ class Revocations:
 
     def _sign(self, edition: _Edition, start: int) -> Feed:
         end, now = edition.end_of(start), int(self._now())
-        is_last = end == len(edition.entries)
+        is_last = end == len(edition.told)
         claims = {
             "iss": self._issuer,
             "iat": now,
@@ -162,18 +166,18 @@ class Revocations:
             "since": edition.revisions[start - 1] if start else 0,
             "rev": edition.revision if is_last else edition.revisions[end - 1],
             "more": not is_last,
-            "revocations": edition.entries[start:end],
+            "revocations": [each.entry for each in edition.told[start:end]],
         }
         body = self._keys.sign(claims, alg=FIRST_RING, typ=TYPE).encode()
         return Feed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
     def _new_edition(self) -> _Edition:
         now = self._now()
-        self._known = {subject: each for subject, each in self._known.items() if each.expires_at > now}
-        known = list(self._known.values())
-        entries = [_entry(each) for each in known]
-        revisions = [each.revision for each in known]
-        return _Edition(now, self._revision, revisions, entries, _starts(entries))
+        self._known = {
+            subject: each for subject, each in self._known.items() if each.revocation.expires_at > now
+        }
+        told = list(self._known.values())
+        return _Edition(now, self._revision, [each.revocation.revision for each in told], told, _starts(told))
 
     def _apply(self, batch: Batch) -> None:
         if batch.changes is None or any(change.kind == "revocation" for change in batch.changes):
@@ -187,7 +191,7 @@ class Revocations:
             known = dict(self._known)
             for each in sorted(changed, key=lambda each: each.revision):
                 known.pop(each.subject, None)
-                known[each.subject] = each
+                known[each.subject] = _told(each)
                 self._revision = each.revision
             # Swapped whole: whoever asks meanwhile must not find one missing.
             self._known, self._edition = known, None
@@ -218,7 +222,7 @@ class Revocations:
                 tx.revocations.delete(each.id)
 
 
-def _entry(revocation: Revocation) -> dict[str, object]:
+def _told(revocation: Revocation) -> _Told:
     """A revocation as the feed tells it; what does not apply is absent."""
     members = {
         "jti": revocation.jti,
@@ -229,20 +233,21 @@ def _entry(revocation: Revocation) -> dict[str, object]:
         "exp": int(revocation.expires_at),
         "undone": None if revocation.undone_at is None else True,
     }
-    return {name: value for name, value in members.items() if value is not None}
+    entry: dict[str, object] = {name: value for name, value in members.items() if value is not None}
+    return _Told(revocation, entry, len(json.dumps(entry, ensure_ascii=False).encode()))
 
 
-def _starts(entries: list[dict[str, object]]) -> list[int]:
+def _starts(told: Sequence[_Told]) -> list[int]:
     starts = [0]
-    while (end := _end(entries, starts[-1])) < len(entries):
+    while (end := _end(told, starts[-1])) < len(told):
         starts.append(end)
     return starts
 
 
-def _end(entries: list[dict[str, object]], start: int) -> int:
+def _end(told: Sequence[_Told], start: int) -> int:
     size, end = 0, start
-    while end < len(entries):
-        size += len(json.dumps(entries[end], ensure_ascii=False).encode())
+    while end < len(told):
+        size += told[end].size
         if size > PAGE_BYTES and end > start:
             break
         end += 1

@@ -224,6 +224,12 @@ class Revocation:
         """What it is about: of each subject there is one revocation."""
         return (self.kind, self.client_id, self.audience, self.jti, self.kid)
 
+    def covers(self, issued_at: float | None) -> bool:
+        """Whether a token of the subject is meant; one that does not say when it was issued is."""
+        if self.undone_at is not None:
+            return False
+        return self.revoked_before is None or issued_at is None or issued_at <= self.revoked_before
+
 
 def new_revocation_id() -> str:
     """``rev_`` and 16 letters and digits."""

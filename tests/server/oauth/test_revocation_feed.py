@@ -134,7 +134,7 @@ def test_it_may_be_kept_but_not_used_without_asking(caller: Caller) -> None:
     headers = ask(caller).headers
 
     assert headers["Cache-Control"] == "no-cache"
-    assert headers["Content-Type"] == "application/jwt"
+    assert headers["Content-Type"] == "application/revocations+jwt"
     assert headers["Access-Control-Allow-Origin"] == "*"
 
 

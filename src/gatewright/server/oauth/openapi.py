@@ -4,7 +4,7 @@ from typing import Any
 
 from gatewright.server.oauth.grants import GRANT_TYPES
 from gatewright.server.oauth.request import FORM, JSON, PARAMETERS
-from gatewright.server.oauth.revocations import FEED_PATH, LARGEST_REVISION
+from gatewright.server.oauth.revocations import FEED_MEDIA_TYPE, FEED_PATH, LARGEST_REVISION
 
 Document = dict[str, Any]
 
@@ -118,7 +118,7 @@ def _key_set() -> Document:
 def _revocation_feed() -> Document:
     headers = ("ETag", "Cache-Control", "Access-Control-Allow-Origin")
     revision = {"type": "integer", "minimum": 0, "maximum": LARGEST_REVISION, "default": 0}
-    content: Document = {"application/jwt": {"schema": {}}}
+    content = {FEED_MEDIA_TYPE: {"schema": _TEXT}}
     page = {"description": "A signed page of the feed", "headers": _headers(*headers), "content": content}
     return {
         "operationId": "revocations",

@@ -9,8 +9,10 @@ from starlette.responses import Response
 from gatewright.server.context import Server
 from gatewright.server.errors import OAuthError, StoreUnavailable
 from gatewright.server.requests import is_known
+from gatewright.server.revocations import TYPE
 
 FEED_PATH = "/.well-known/revocations"
+FEED_MEDIA_TYPE = f"application/{TYPE}"
 LARGEST_REVISION = 2**53
 # Kept by nobody without asking: what is old here lets in who should stay out.
 _HEADERS = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
@@ -30,7 +32,7 @@ async def revocation_feed(server: Server, http: Request) -> Response:
             503, "temporarily_unavailable", "Try again in a few seconds", headers={"Retry-After": "5"}
         ) from error
     feed = await asyncio.to_thread(server.revocations.feed, since)
-    headers = {"Content-Type": "application/jwt", "ETag": feed.etag, **_HEADERS}
+    headers = {"Content-Type": FEED_MEDIA_TYPE, "ETag": feed.etag, **_HEADERS}
     if is_known(http, feed.etag):
         return Response(status_code=304, headers=headers)
     return Response(feed.body, headers=headers)
