@@ -9,8 +9,9 @@ import hashlib
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gatewright.server.keys import FIRST_RING, SigningKeys
 from gatewright.server.model import HMAC_ALGORITHMS
@@ -101,25 +102,16 @@ class Revocations:
         ``expires_at`` is when the last of them ends, where that is known. Whoever was revoked before is
         revoked up to now instead.
         """
-        about = {"kind": kind, "client_id": client_id, "audience": audience, "jti": jti, "kid": kid}
-        self._forget(tx)
-        tx.revocations.delete_all(**about)
-        now = self._now()
-        made = Revocation(
-            id=new_revocation_id(),
-            revision=self._next_revision(tx),
-            kind=kind,
-            created_at=now,
-            expires_at=(now + self._longest_lifetime(tx) if expires_at is None else expires_at) + MARGIN,
-            client_id=client_id,
-            audience=audience,
-            jti=jti,
-            kid=kid,
-            # Tokens tell in whole seconds when they were issued.
-            revoked_before=float(int(now)) if kind in {"client", "grant"} else None,
-        )
-        tx.revocations.insert(made)
-        return made
+        about = {"client_id": client_id, "audience": audience, "jti": jti, "kid": kid}
+        ends_at = self._now() + self._longest_lifetime(tx) if expires_at is None else expires_at
+        return self._insert(tx, kind, about, revision=self._next_revision(tx), ends_at=ends_at)
+
+    def revoke_grants(self, tx: Transaction, client_ids: Iterable[str], audience: str) -> None:
+        """``revoke`` for each of these clients at one audience: there may be many."""
+        ends_at = self._now() + self._longest_lifetime(tx)
+        for revision, client_id in enumerate(client_ids, self._next_revision(tx)):
+            about = {"client_id": client_id, "audience": audience, "jti": None, "kid": None}
+            self._insert(tx, "grant", about, revision=revision, ends_at=ends_at)
 
     def undo(self, tx: Transaction, revocation: Revocation) -> None:
         """Takes a revocation back: its tokens are good again, until they end."""
@@ -195,6 +187,31 @@ class Revocations:
                 self._revision = each.revision
             # Swapped whole: whoever asks meanwhile must not find one missing.
             self._known, self._edition = known, None
+
+    def _insert(
+        self,
+        tx: Transaction,
+        kind: RevocationKind,
+        about: Mapping[str, Any],
+        *,
+        revision: int,
+        ends_at: float,
+    ) -> Revocation:
+        self._forget(tx)
+        tx.revocations.delete_all(kind=kind, **about)
+        now = self._now()
+        made = Revocation(
+            id=new_revocation_id(),
+            revision=revision,
+            kind=kind,
+            created_at=now,
+            expires_at=ends_at + MARGIN,
+            # Tokens tell in whole seconds when they were issued.
+            revoked_before=float(int(now)) if kind in {"client", "grant"} else None,
+            **about,
+        )
+        tx.revocations.insert(made)
+        return made
 
     def _next_revision(self, tx: Transaction) -> int:
         # After those of other processes too. The time in it keeps it growing when a backup was restored.

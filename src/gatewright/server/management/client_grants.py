@@ -138,12 +138,10 @@ def delete(call: Call) -> object:
     return None
 
 
-def revoke_tokens(call: Call, resource_server: ResourceServer, grants: Iterable[ClientGrant]) -> None:
-    """Refuses the tokens that these grants, which are gone, have brought. Nobody has a user's here."""
-    audience = identifier_of(call.server, resource_server)
-    for grant in grants:
-        if grant.client_id is not None and grant.subject_type == "client":
-            call.server.revocations.revoke(call.tx, "grant", client_id=grant.client_id, audience=audience)
+def revoke_tokens(call: Call, resource_server: ResourceServer, gone: Iterable[ClientGrant]) -> None:
+    """Refuses the tokens that these grants, which end, have brought; those for users bring none here."""
+    owners = [grant.client_id for grant in gone if grant.client_id and grant.subject_type == "client"]
+    call.server.revocations.revoke_grants(call.tx, owners, identifier_of(call.server, resource_server))
 
 
 def rendered(server: Server, tx: Transaction, grant: ClientGrant) -> dict[str, object]:

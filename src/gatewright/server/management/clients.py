@@ -133,7 +133,7 @@ def update(call: Call) -> object:
 
 
 def delete(call: Call) -> object:
-    """Removes an application with grants, credentials and live tokens; one that does not exist is removed."""
+    """Removes an application, its grants, credentials and live tokens; one not there is removed already."""
     client_id = call.path["id"]
     if is_command_line(call, client_id):
         text = "The client of the command line cannot be deleted."
