@@ -259,6 +259,21 @@ def test_what_is_unchanged_is_not_sent_again_and_is_believed_until_it_expires(
     assert "has expired" in str(health(guard).last_failure)
 
 
+def test_a_tag_is_sent_to_the_address_that_it_came_from_and_to_no_other(issuer: FeedIssuer) -> None:
+    told: list[tuple[str, str | None]] = []
+
+    def tagged(request: Any) -> None:  # noqa: ANN401 - the stub's own
+        told.append((request.path, request.headers.get("If-None-Match")))
+        reply(200, issuer.page(int(request.path.partition("since=")[2])), ETag='"same"')(request)
+
+    issuer.revoke(jti="t1")
+    issuer.feed = tagged
+    guard = issuer.guard(now=issuer.clock)
+    assert ask(guard, issuer.token(jti="t1")) == "revoked"
+    assert soon(lambda: len(told) > 2)
+    assert told[:3] == [(f"{FEED}?since=0", None), (f"{FEED}?since=1", None), (f"{FEED}?since=1", '"same"')]
+
+
 def test_unchanged_is_no_answer_to_whom_nothing_was_told(issuer: FeedIssuer) -> None:
     issuer.feed = reply(304)
     guard = issuer.guard(now=issuer.clock)

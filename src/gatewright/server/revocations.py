@@ -232,11 +232,10 @@ class Revocations:
         )
 
     def _forget(self, tx: Transaction) -> None:
-        """Each new one takes a few along that have ended; the newest stays, as revisions follow it."""
+        """Each new one takes a few along that have ended; it comes after them all, so revisions go on."""
         ended = tx.revocations.page(Page(limit=MOST_FORGOTTEN), revocation_ends_by(self._now()))
         for each in ended.items:
-            if each.revision < self._revision:
-                tx.revocations.delete(each.id)
+            tx.revocations.delete(each.id)
 
 
 def _told(revocation: Revocation) -> _Told:
