@@ -10,7 +10,7 @@ from gatewright.server.client import Client, ClientCredential
 from gatewright.server.model import ClientGrant, ResourceServer, SigningKey
 from gatewright.server.sealing import Sealer, generate_master_key
 from gatewright.server.store import Store
-from gatewright.server.tenant import LogStream, Role, User
+from gatewright.server.tenant import LogStream, Revocation, Role, User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from gatewright.server.model import GrantPolicy
     from gatewright.server.store import Transaction
 
-Record = Client | ClientCredential | ClientGrant | ResourceServer | SigningKey | Role | User | LogStream
+Record = (
+    Client
+    | ClientCredential
+    | ClientGrant
+    | ResourceServer
+    | SigningKey
+    | Role
+    | User
+    | LogStream
+    | Revocation
+)
 COLLECTIONS: dict[type[Record], str] = {
     Client: "clients",
     ClientCredential: "client_credentials",
@@ -29,6 +39,7 @@ COLLECTIONS: dict[type[Record], str] = {
     Role: "roles",
     User: "users",
     LogStream: "log_streams",
+    Revocation: "revocations",
 }
 SYSTEM_IDENTIFIER = "http://localhost:8844/api/v2/"
 

@@ -47,6 +47,7 @@ FLOOR = (
     "server.keys",
     "server.events",
     "server.limits",
+    "server.revocations",
 )
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
 ADAPTERS = (
@@ -100,6 +101,7 @@ TABLE: dict[str, Row] = {
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
     "server.events": Row((*RECORDS, "server.store")),
     "server.limits": Row((*RECORDS, "server.store")),
+    "server.revocations": Row((*RECORDS, "server.store", "server.keys")),
     "server.context": Row(FLOOR),
     "server.requests": Row(("server.errors", "server.settings", "server.events", "jose"), ("starlette",)),
     "server.logs": Row(("server.settings",), ("structlog",)),

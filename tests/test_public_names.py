@@ -29,6 +29,7 @@ PUBLIC = {
         "AccessToken",
         "BadHeader",
         "Denied",
+        "FeedHealth",
         "Fetch",
         "Guard",
         "HttpFetch",

@@ -100,6 +100,10 @@ def new_log_stream(caller: Caller, number: int) -> str:
     return str(caller.manage("POST", "log-streams", json=members).json()["id"])
 
 
+def new_revocation(caller: Caller, number: int) -> str:
+    return str(caller.create("revocations", jti=f"made {number}")["id"])
+
+
 @cache
 def public_pem() -> str:
     """The public half of a key that a client could authenticate with."""
@@ -114,12 +118,14 @@ MADE = {
     "roles": new_role,
     "users": new_user,
     "log-streams": new_log_stream,
+    "revocations": new_revocation,
 }
 """How a record of a noun is made; its name is answered."""
 
 CONTRADICTING = {
     "POST /oauth/token": ("client_assertion", "client_assertion_type", "organization"),
     f"POST {API}client-grants": ("default_for",),
+    f"POST {API}revocations": ("jti", "expires_at"),
     f"POST {API}clients/{{id}}/credentials": ("subject_dn", "expires_at", "parse_expiry_from_cert"),
 }
 """Members that do not go with those which name records."""
@@ -175,8 +181,9 @@ class Existing:
             about = self._application
             known = {"client_id": about.client_id, "client_secret": about.client_secret}
             return {**known, "audience": AUDIENCE}
-        if label == f"POST {API}client-grants":
-            return {"client_id": self._name("clients"), "audience": AUDIENCE, "scope": [SCOPE]}
+        if label in {f"POST {API}client-grants", f"POST {API}revocations"}:
+            scope = {"scope": [SCOPE]} if label.endswith("grants") else {}
+            return {"client_id": self._name("clients"), "audience": AUDIENCE, **scope}
         if label == f"POST {API}log-streams":
             return {"type": "http", "sink": {"httpEndpoint": "https://sink.example"}}
         member = label.rpartition("/")[2]

@@ -110,7 +110,7 @@ def delete(
         _keep_our_own(each, server.credentials.client_id)
         confirm(f'Delete the application "{each["name"]}"?', force=force)
         server.delete(f"clients/{each['client_id']}")
-        say(f'Deleted the application "{each["name"]}".')
+        say(f'Deleted the application "{each["name"]}"; the tokens it has are revoked.')
     if shared.json:
         write_json([{"client_id": each["client_id"]} for each in found])
 

@@ -139,7 +139,7 @@ def list_all(
 def remove(
     application: AppArgument, api: ApiArgument, *, force: Force = False, shared: Shared = SHARED_DEFAULTS
 ) -> None:
-    """Take an application's access to an API away; tokens it holds stay valid until they expire."""
+    """Take an application's access to an API away, and revoke the tokens that it has for it."""
     server = connect(shared.data, *READS, "delete:client_grants")
     found_app, found_api = find_app(server, application), find_api(server, api)
     grant = grant_of(server, found_app, found_api)
@@ -151,7 +151,7 @@ def remove(
         )
     confirm(f'Take {found_api["identifier"]} away from "{found_app["name"]}"?', force=force)
     server.delete(f"client-grants/{grant['id']}")
-    say(f'"{found_app["name"]}" gets no more tokens for {found_api["identifier"]}.')
+    say(f'"{found_app["name"]}" gets no more tokens for {found_api["identifier"]}; those it has are revoked.')
     if shared.json:
         write_json(grant)
 
@@ -184,6 +184,9 @@ def _store(
             ["APPLICATION", "API", "SCOPES"], [_row(grant, {application["client_id"]: application["name"]})]
         )
     say("Tokens issued from now on say so; take a new one: " + _token_command(application, api))
+    if "scope" in members and not set((before or {}).get("scope") or []) <= set(members["scope"]):
+        words = ["gatewright", "revoke", "--app", application["name"], "--api", api["identifier"]]
+        say("Those it has still say what it had. To end them: " + shlex.join(words))
 
 
 def _sent(

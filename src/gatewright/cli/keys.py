@@ -54,7 +54,8 @@ def revoke(
     revoked = connect(shared.data, READS, "update:signing_keys").put(f"keys/signing/{segment(kid)}/revoke")
     if shared.json:
         write_json(revoked)
-    say(f"Revoked {kid}. APIs notice when they fetch the key set again.")
+    say(f"Revoked {kid}. Guards that poll this server refuse from now on, within ten seconds.")
+    say("Other APIs notice when they fetch the key set again.")
 
 
 def _state(key: Record) -> str:

@@ -118,6 +118,18 @@ _COMMANDS = (
     (MANAGE, "apps", "apps:app", "Applications: who may ask for tokens.", ""),
     (MANAGE, "grants", "grants:app", "Which permissions an application has at an API.", ""),
     (MANAGE, "keys", "keys:app", "The keys that sign access tokens.", ""),
+    (
+        MANAGE,
+        "revoke",
+        "revocations:revoke",
+        "Refuse access tokens before they end.",
+        examples(
+            "gatewright revoke --app Reader",
+            "gatewright revoke --app Reader --api https://blog-api",
+            'gatewright revoke --token "$TOKEN"',
+        ),
+    ),
+    (MANAGE, "revocations", "revocations:app", "What was revoked of tokens that have not ended.", ""),
     (MANAGE, "trust", "trust:app", "The certificate authority of `serve --tls local`: who trusts it.", ""),
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
     (

@@ -26,6 +26,7 @@ from gatewright.guard.introspection import Introspection
 from gatewright.guard.issuers import Issuer
 from gatewright.guard.reporting import Reporter, ReportHealth
 from gatewright.guard.request import Request
+from gatewright.guard.revocations import FeedHealth
 from gatewright.guard.rules import Rule, acr, all_of, any_of, claim, fresh, path, where
 from gatewright.guard.token import AccessToken
 from gatewright.guard.transport import HttpFetch
@@ -35,6 +36,7 @@ __all__ = [
     "AccessToken",
     "BadHeader",
     "Denied",
+    "FeedHealth",
     "Fetch",
     "Guard",
     "HttpFetch",

@@ -8,10 +8,9 @@ One way for every framework, read top to bottom in `_script`: where the token is
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
 
 from gatewright.guard import options
 from gatewright.guard.cache import VerifiedTokens
@@ -21,11 +20,9 @@ from gatewright.guard.driving import running_loop
 from gatewright.guard.errors import (
     Denied,
     InsufficientScope,
-    InvalidToken,
     NoToken,
     RuleNotMet,
     StepUpRequired,
-    Unavailable,
 )
 from gatewright.guard.extraction import TokenPlace, checked_places, words_in
 from gatewright.guard.fetching import Fetch
@@ -42,16 +39,15 @@ from gatewright.guard.issuers import (
 from gatewright.guard.keys import IssuerKeys
 from gatewright.guard.reporting import Reporter, reporter_of
 from gatewright.guard.request import Request, header_values
+from gatewright.guard.revocations import RevokedHook, require_unrevoked
 from gatewright.guard.rules import Rule, combine
 from gatewright.guard.tenants import Lookup, Tenants
 from gatewright.guard.token import AccessToken
-from gatewright.guard.verdicts import Observer, Verdict, Verdicts, logger
+from gatewright.guard.verdicts import Observer, Verdict, Verdicts
 from gatewright.guard.verification import Verifier
-from gatewright.guard.waiting import Script, adrive, asked, drive
+from gatewright.guard.waiting import Script, adrive, drive
 from gatewright.guard.walkthrough import Explanation, refused_early, walk
 from gatewright.jose import ALGORITHMS, jwt
-
-Revoked: TypeAlias = Callable[[AccessToken], "bool | Awaitable[bool]"]
 
 
 class Guard:
@@ -70,6 +66,7 @@ class Guard:
         token_from: places beside the Authorization header, such as `cookie("session")`.
         revoked: `revoked(token)` tells whether a good token was revoked, sync or async; asked at each
             check. What it raises is answered with 503.
+        revocations: False: do not ask issuers that tell what they revoked before its end, as ours does.
         enforce: False reports what would be refused, and lets everything in.
         cache_size: how many verified tokens are remembered, for at most a minute; 0 for none.
         snapshot: a folder, made if need be, where the processes of a machine share the keys they have
@@ -96,7 +93,8 @@ class Guard:
         leeway: float = jwt.LEEWAY,
         tenants: Lookup | None = None,
         token_from: Iterable[TokenPlace] = (),
-        revoked: Revoked | None = None,
+        revoked: RevokedHook | None = None,
+        revocations: bool = True,
         enforce: bool = True,
         cache_size: int = 1024,
         snapshot: str | Path | None = None,
@@ -127,6 +125,7 @@ class Guard:
             fetch=fetch,
             now=now,
             snapshot=options.made_folder(snapshot),
+            revocations=revocations,
         )
         self._verdicts = Verdicts(
             observe=observe,
@@ -208,11 +207,12 @@ class Guard:
         return self._verdicts.reporter
 
     def health(self) -> tuple[KeyHealth, ...]:
-        """What is known of the keys of each issuer that publishes them; asks nobody.
+        """What is known of the keys and revocations of each issuer that publishes them; asks nobody.
 
         Of `tenants` there are those looked up not long ago.
         """
-        return tuple(keys.health() for keys in _published(self._verifier.trusted()))
+        found = (trusted.health() for trusted in self._verifier.trusted())
+        return tuple(health for health in found if health is not None)
 
     def warm(self) -> bool:
         """Fetch the keys of the issuers named before a request needs them; whether all have keys to use.
@@ -336,22 +336,9 @@ class Guard:
             raise NoToken(realm=self._audience[0], detail=said)
         token, trusted = yield from self._verifier.verify(words)
         if self._revoked is not None:
-            yield from self._require_unrevoked(self._revoked, token)
+            yield from require_unrevoked(self._revoked, token, realm=self._audience[0])
         self._require(request, token, rule, leeway=trusted.leeway)
         return token
-
-    def _require_unrevoked(self, revoked: Revoked, token: AccessToken) -> Script[None]:
-        realm = self._audience[0]
-        try:
-            said: object = yield asked(revoked, token)
-        except Exception as error:
-            logger.exception("revoked raised; the request is answered with 503")
-            detail = f"revoked raised {type(error).__name__}"
-            raise Unavailable("revocation_unavailable", realm=realm, detail=detail) from error
-        if not isinstance(said, bool):
-            raise TypeError(f"revoked gives True or False, not {type(said).__name__}")
-        if said:
-            raise InvalidToken("revoked", realm=realm, detail=f"jti {token.token_id!r}")
 
     def _require(self, request: Request, token: AccessToken, rule: Rule | None, *, leeway: float) -> None:
         if rule is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from gatewright.guard.refresh import Fetched, FetchFailed
+from gatewright.guard.revocations import FeedHealth
 from gatewright.jose import JWKS
 from gatewright.jose.errors import UnknownKey
 
@@ -39,6 +40,7 @@ class KeyHealth:
         last_failure: what the last of them was; None after a good answer.
         fetches: how often the issuer was asked by this process.
         stale: the keys are in use, or were, beyond their freshness: somebody should look at the issuer.
+        revocations: how its revocation feed is doing; None where it has none, or it is not asked.
     """
 
     issuer: str
@@ -50,6 +52,7 @@ class KeyHealth:
     last_failure: str | None
     fetches: int
     stale: bool
+    revocations: FeedHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class KeyState:
     refresh_at: float = 0.0
     expires_at: float = 0.0
     jwks_uri: str | None = None
+    revocations_uri: str | None = None
     discovered_at: float = 0.0
     attempted_at: float | None = None
     failure: FetchFailed | None = None
@@ -127,6 +131,7 @@ class KeyState:
             refresh_at=at + ahead * fetched.lifetime,
             expires_at=at + fetched.lifetime,
             jwks_uri=fetched.jwks_uri,
+            revocations_uri=fetched.revocations_uri or (None if fetched.discovered else self.revocations_uri),
             discovered_at=at if fetched.discovered else 0.0 if moved else self.discovered_at,
             attempted_at=self.attempted_at,
         )

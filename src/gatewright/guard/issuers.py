@@ -4,12 +4,14 @@
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from gatewright.guard import options
+from gatewright.guard.feed import RevocationFeed
 from gatewright.guard.fetching import Fetch
+from gatewright.guard.freshness import KeyHealth
 from gatewright.guard.introspection import Introspection, Introspector
 from gatewright.guard.keys import IssuerKeys
 from gatewright.guard.snapshot import file_in
@@ -35,6 +37,7 @@ class Issuer:
             `permissions` for Auth0 with RBAC; several names lead into nested objects, as in
             `("realm_access", "roles")`.
         introspection: where to ask about its opaque tokens (RFC 7662); its JWTs are verified all the same.
+        revocations: False: do not ask what it has revoked, though it tells.
         allow_insecure: allow plain http to another machine.
 
     Raises:
@@ -50,6 +53,7 @@ class Issuer:
     leeway: float | None = None
     scope_claim: ScopeClaim = None
     introspection: Introspection | None = None
+    revocations: bool | None = None
     allow_insecure: bool = False
 
     def __post_init__(self) -> None:
@@ -145,6 +149,14 @@ class Trusted:
     leeway: float
     keys: KeySource
     introspector: Introspector | None = None
+    revocations: RevocationFeed | None = None
+
+    def health(self) -> KeyHealth | None:
+        """What is known of its keys and revocations, where it publishes them; asks nobody."""
+        if not isinstance(self.keys, IssuerKeys):
+            return None
+        feed = None if self.revocations is None else self.revocations.health()
+        return replace(self.keys.health(), revocations=feed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ class Defaults:
     fetch: Fetch | None
     now: Callable[[], float]
     snapshot: Path | None = None
+    revocations: bool = True
 
     def trust(self, issuer: Issuer) -> Trusted:
         """`issuer` with everything filled in.
@@ -167,15 +180,17 @@ class Defaults:
         audience = tuple(issuer.audience) if issuer.audience is not None else self.audience
         algorithms = tuple(issuer.algorithms) if issuer.algorithms is not None else self.algorithms
         options.checked_algorithms(algorithms, keys_given=issuer.keys is not None)
+        leeway, keys = self.leeway if issuer.leeway is None else issuer.leeway, self._source(issuer)
         return Trusted(
             issuer=issuer,
             url=issuer.url,
             audience=audience,
             expected=audience[0] if len(audience) == 1 else audience,
             algorithms=algorithms,
-            leeway=self.leeway if issuer.leeway is None else issuer.leeway,
-            keys=self._source(issuer),
+            leeway=leeway,
+            keys=keys,
             introspector=self._introspector(issuer),
+            revocations=self._feed(issuer, keys, leeway),
         )
 
     def _source(self, issuer: Issuer) -> KeySource:
@@ -189,6 +204,12 @@ class Defaults:
             jwks_uri=issuer.jwks_uri,
             snapshot=None if self.snapshot is None else file_in(self.snapshot, issuer.url),
         )
+
+    def _feed(self, issuer: Issuer, keys: KeySource, leeway: float) -> RevocationFeed | None:
+        is_wanted = self.revocations if issuer.revocations is None else issuer.revocations
+        if not is_wanted or not isinstance(keys, IssuerKeys):
+            return None
+        return RevocationFeed(issuer.url, keys, now=self.now, leeway=leeway, fetch=self.fetch)
 
     def _introspector(self, issuer: Issuer) -> Introspector | None:
         if issuer.introspection is None:

@@ -90,6 +90,11 @@ class IssuerKeys:
         """Another number whenever the keys are others; a good answer with the same keys changes nothing."""
         return self._state.generation
 
+    @property
+    def revocations_uri(self) -> str | None:
+        """Where the issuer tells what it revoked; None while it is not known to do so."""
+        return self._state.revocations_uri
+
     def health(self) -> KeyHealth:
         """What is known now; asks nobody."""
         return self._state.health(self._issuer, fetches=self._fetches, now=self._now())
@@ -116,6 +121,16 @@ class IssuerKeys:
             return None
         if now >= state.refresh_at and state.may_ask(now, waiting=False):
             self._board(waiting=False, loop=running_loop())
+        try:
+            return state.keys.select(kid=kid, alg=alg)
+        except UnknownKey:
+            return None
+
+    def held(self, *, kid: str | None, alg: str) -> JWK | None:
+        """As `known`, and starts nothing."""
+        state = self._state
+        if state.keys is None or not state.usable(self._now()):
+            return None
         try:
             return state.keys.select(kid=kid, alg=alg)
         except UnknownKey:
@@ -246,6 +261,7 @@ class IssuerKeys:
         return steps(
             self._issuer,
             jwks_uri=self._jwks_uri or state.jwks_uri,
+            revocations_uri=state.revocations_uri,
             discover=self._jwks_uri is None and (refused or not 0 <= known_for < _REDISCOVER),
             insecure=self._insecure,
         )

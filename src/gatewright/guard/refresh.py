@@ -37,22 +37,29 @@ class FetchFailed(Exception):
 class Fetched:
     """A good answer: the keys, for how many seconds they are fresh, and where they were found.
 
-    `discovered` tells whether the issuer itself named `jwks_uri` this time.
+    `discovered` tells whether the issuer itself named `jwks_uri` this time; `revocations_uri` is where it
+    tells what it revoked, if it does.
     """
 
     keys: JWKS
     lifetime: float
     jwks_uri: str
     discovered: bool
+    revocations_uri: str | None = None
 
 
 def steps(
-    issuer: str, *, jwks_uri: str | None = None, discover: bool = True, insecure: bool = False
+    issuer: str,
+    *,
+    jwks_uri: str | None = None,
+    revocations_uri: str | None = None,
+    discover: bool = True,
+    insecure: bool = False,
 ) -> Generator[str, Answer, Fetched]:
     """The way to an issuer's keys: OpenID discovery, else RFC 8414, then its JWK set.
 
-    `jwks_uri` is what an earlier discovery found: it is used without `discover`, and when the issuer
-    cannot be asked. `insecure` allows plain http off loopback.
+    `jwks_uri` and `revocations_uri` are what an earlier discovery found: used without `discover`, and when
+    the issuer cannot be asked. `insecure` allows plain http off loopback.
 
     Raises:
         FetchFailed: when an answer is not the one needed. The driver throws it in for a get that failed.
@@ -60,7 +67,7 @@ def steps(
     discovered = False
     if discover or jwks_uri is None:
         try:
-            jwks_uri = yield from _discovery(issuer, insecure=insecure)
+            jwks_uri, revocations_uri = yield from _discovery(issuer, insecure=insecure)
             discovered = True
         except FetchFailed as failure:
             if jwks_uri is None or not failure.outage:
@@ -71,7 +78,7 @@ def steps(
         keys = JWKS.parse(body, public_only=True)
     except InvalidKey as error:
         raise FetchFailed(f"{jwks_uri}: {error}", outage=True) from error
-    return Fetched(keys, lifetime(headers), jwks_uri, discovered)
+    return Fetched(keys, lifetime(headers), jwks_uri, discovered, revocations_uri)
 
 
 def lifetime(headers: Headers) -> float:
@@ -86,7 +93,7 @@ def lifetime(headers: Headers) -> float:
     return min(max(float(max_age[1]), SHORTEST_LIFETIME), LONGEST_LIFETIME)
 
 
-def _discovery(issuer: str, *, insecure: bool) -> Generator[str, Answer, str]:
+def _discovery(issuer: str, *, insecure: bool) -> Generator[str, Answer, tuple[str, str | None]]:
     url = issuer.removesuffix("/") + "/.well-known/openid-configuration"
     status, _, body = yield url
     if status == _NOT_FOUND:
@@ -103,7 +110,8 @@ def _discovery(issuer: str, *, insecure: bool) -> Generator[str, Answer, str]:
         # OpenID Connect Discovery, section 4.3: somebody else's document, or a typing error in ours.
         said = str(document.get("issuer"))[:200]
         raise FetchFailed(f"{url} is of the issuer {said!r}, not {issuer!r}", outage=False)
-    return _jwks_uri(url, document, issuer=issuer, insecure=insecure)
+    jwks_uri = _jwks_uri(url, document, issuer=issuer, insecure=insecure)
+    return jwks_uri, feed_address(document.get("revocations_uri"), issuer=issuer)
 
 
 def _authorization_server_url(issuer: str) -> str:
@@ -120,6 +128,22 @@ def _jwks_uri(url: str, document: Mapping[str, object], *, issuer: str, insecure
     if not may_be_fetched(found, issuer=issuer, insecure=insecure):
         raise FetchFailed(f"{url} names a jwks_uri that is not https: {found[:200]!r}", outage=False)
     return found
+
+
+def feed_address(found: object, *, issuer: str) -> str | None:
+    """Where an issuer tells what it revoked, if that is an address of its own origin; else nowhere."""
+    if (
+        not isinstance(found, str)
+        or not found.isascii()
+        or not found.isprintable()
+        or set(found) & set(" ?#")
+    ):
+        return None
+    try:
+        parts, own = urlsplit(found), urlsplit(issuer)
+    except ValueError:
+        return None
+    return found if (parts.scheme, parts.netloc) == (own.scheme, own.netloc) else None
 
 
 def may_be_fetched(url: str, *, issuer: str, insecure: bool) -> bool:

@@ -8,6 +8,7 @@ one JSON object of at most 512 KiB::
      "issuer": "https://issuer.example/",                 as in `iss`
      "jwks_uri": "https://issuer.example/.well-known/jwks.json",
      "fetched_at": 1800000000.0,                          seconds since 1970, when it was asked for
+     "revocations_uri": "https://issuer.example/...",     only if it has one
      "lifetime": 300.0,                                   seconds for which it is fresh from then on
      "keys": [{"kty": "RSA", ...}]}                       public keys only
 
@@ -29,7 +30,13 @@ from pathlib import Path
 from typing import Final
 
 from gatewright.guard.freshness import STALE_IF_ERROR
-from gatewright.guard.refresh import LONGEST_LIFETIME, SHORTEST_LIFETIME, Fetched, may_be_fetched
+from gatewright.guard.refresh import (
+    LONGEST_LIFETIME,
+    SHORTEST_LIFETIME,
+    Fetched,
+    feed_address,
+    may_be_fetched,
+)
 from gatewright.jose import JWKS
 from gatewright.jose.encoding import parse_json
 from gatewright.jose.errors import InvalidKey, MalformedToken
@@ -93,7 +100,7 @@ class SnapshotFile:
 
     def write(self, stored: Stored) -> None:
         """Put the answer in place of an older one, whole or not at all."""
-        document = {
+        document: dict[str, object] = {
             "format": _FORMAT,
             "issuer": self._issuer,
             "jwks_uri": stored.fetched.jwks_uri,
@@ -101,6 +108,8 @@ class SnapshotFile:
             "lifetime": stored.fetched.lifetime,
             **stored.fetched.keys.to_dict(),
         }
+        if stored.fetched.revocations_uri is not None:
+            document["revocations_uri"] = stored.fetched.revocations_uri
         content = json.dumps(document, separators=(",", ":")).encode("ascii")
         try:
             _replace(self.path, content)
@@ -158,7 +167,8 @@ class SnapshotFile:
         if not 0 <= now - at < lifetime + STALE_IF_ERROR:
             raise _Refused("it is of a time to come" if now < at else "it is too old")
         keys = JWKS.parse({"keys": document.get("keys")}, public_only=True)
-        return Stored(Fetched(keys, lifetime, uri, discovered=False), at)
+        feed = feed_address(document.get("revocations_uri"), issuer=self._issuer)
+        return Stored(Fetched(keys, lifetime, uri, discovered=False, revocations_uri=feed), at)
 
     def _complain(self, text: str) -> None:
         # Once for each reason: it is looked at again and again.

@@ -64,7 +64,7 @@ class Verifier:
         """
         known = self.cache.get(token, self.now())
         if known is not None and self._still_trusts(known.trusted):
-            return known.token, known.trusted
+            return (yield from self._unrevoked(known))
         if self.opaque is not None and is_opaque(token):
             return (yield from self._introspected(token, self.opaque))
         claims: Claims = {}
@@ -86,11 +86,24 @@ class Verifier:
         except JoseError as error:
             raise self.invalid(error, claims, trusted) from error
         self.cache.put(token, verified)
-        return verified.token, trusted
+        return (yield from self._unrevoked(verified))
 
     def trusted(self) -> list[Trusted]:
         """The issuers named, and the tenants looked up not long ago."""
         return [*self.issuers.values(), *(self.tenants.known() if self.tenants is not None else ())]
+
+    def _unrevoked(self, verified: Verified) -> Script[tuple[AccessToken, Trusted]]:
+        """What was verified, now or a while ago, if its issuer has not revoked it since."""
+        feed = verified.trusted.revocations
+        if feed is None:
+            return verified.token, verified.trusted
+        wanted = feed.want()
+        if wanted is not None:
+            yield wanted
+        said = feed.tells(verified.token, verified.key.kid)
+        if said is not None:
+            raise InvalidToken("revoked", realm=self.realm, detail=said)
+        return verified.token, verified.trusted
 
     def _introspected(self, token: str, trusted: Trusted) -> Script[tuple[AccessToken, Trusted]]:
         """An opaque token, by what its issuer says of it (RFC 7662)."""

@@ -44,7 +44,7 @@ FIXES: Final[Mapping[str, str]] = {
     "bound_token": "Ask for a token that is not bound to a key: proofs are not checked yet.",
     "inactive": "The issuer calls it inactive: take a new token.",
     "introspection_unavailable": "Let this machine reach the introspection endpoint, with its credentials.",
-    "revoked": "Take a new token.",
+    "revoked": "Take a new token, if its client may have one still.",
     "insufficient_scope": "Grant the client the missing scope, and take a new token.",
     "rule_not_met": "The claims of the token must meet the rule.",
     "insufficient_user_authentication": "Let the user log in again as the challenge says.",

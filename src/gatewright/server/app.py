@@ -35,9 +35,11 @@ from gatewright.server.listening import listen
 from gatewright.server.logs import configure_logging
 from gatewright.server.management.app import ManagementApi
 from gatewright.server.oauth.metadata import key_set, server_metadata
+from gatewright.server.oauth.revocations import FEED_PATH, revocation_feed
 from gatewright.server.oauth.token import issue_token
 from gatewright.server.openapi import OPENAPI_PATH, OpenApiDocument
 from gatewright.server.requests import MANAGEMENT_PATH, RequestFrame, json_response, render
+from gatewright.server.revocations import Revocations
 from gatewright.server.settings import Settings
 
 Clock = Callable[[], float]
@@ -72,6 +74,7 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
         keys=keys,
         events=EventLog(store),
         limits=Limits(store, now=now),
+        revocations=Revocations(store, keys, issuer=settings.issuer, now=now),
         source=source,
         now=now,
     )
@@ -99,6 +102,7 @@ def make_app(server: Server) -> Starlette:
         route("/.well-known/openid-configuration", server_metadata),
         route("/.well-known/oauth-authorization-server", server_metadata),
         route("/.well-known/jwks.json", key_set),
+        route(FEED_PATH, revocation_feed),
         # Before the Management API, which would ask for a token.
         Route(OPENAPI_PATH, OpenApiDocument(server.settings.issuer)),
         _mount(ManagementApi(server)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gatewright.server.events import EventLog, Source
 from gatewright.server.keys import SigningKeys
 from gatewright.server.limits import Limits
+from gatewright.server.revocations import Revocations
 from gatewright.server.settings import Settings
 from gatewright.server.store import Store
 
@@ -19,5 +20,6 @@ class Server:
     keys: SigningKeys
     events: EventLog
     limits: Limits
+    revocations: Revocations
     source: Source
     now: Callable[[], float]

@@ -1,4 +1,4 @@
-"""What a tenant holds beside its APIs and clients: settings, roles, users and log streams.
+"""What a tenant holds beside its APIs and clients: settings, roles, users, log streams, revocations.
 
 Records and their rules as in ``model``: no input or output, nothing of HTTP or SQL.
 """
@@ -6,7 +6,7 @@ Records and their rules as in ``model``: no input or output, nothing of HTTP or 
 import secrets
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Literal, cast
 
 from gatewright.server.model import ID_ALPHABET, Document
 
@@ -193,3 +193,44 @@ def new_log_stream_id() -> str:
 def new_identity_id() -> str:
     """A user's id inside a connection: 24 hexadecimal digits."""
     return secrets.token_hex(12)
+
+
+RevocationKind = Literal["client", "grant", "token", "key"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Tokens that are refused before they end: a client's, those for one of its APIs, one, or a key's.
+
+    Times are seconds since 1970. Of clients and grants, tokens issued at ``revoked_before`` or earlier are
+    meant. At ``expires_at`` none of them can be alive. ``revision`` is that of its last change, greater than
+    any before it; one taken back stays, with ``undone_at``, so that it is told to whom it was told.
+    """
+
+    id: str
+    revision: int
+    kind: RevocationKind
+    created_at: float
+    expires_at: float
+    client_id: str | None = None
+    audience: str | None = None
+    jti: str | None = None
+    kid: str | None = None
+    revoked_before: float | None = None
+    undone_at: float | None = None
+
+    @property
+    def subject(self) -> tuple[str | None, ...]:
+        """What it is about: of each subject there is one revocation."""
+        return (self.kind, self.client_id, self.audience, self.jti, self.kid)
+
+    def covers(self, issued_at: float | None) -> bool:
+        """Whether a token of the subject is meant; one that does not say when it was issued is."""
+        if self.undone_at is not None:
+            return False
+        return self.revoked_before is None or issued_at is None or issued_at <= self.revoked_before
+
+
+def new_revocation_id() -> str:
+    """``rev_`` and 16 letters and digits."""
+    return "rev_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(16))

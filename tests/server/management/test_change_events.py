@@ -29,6 +29,8 @@ CHANGES: list[tuple[str, str, dict[str, object] | None, str]] = [
     ("DELETE", "client-grants/{grant}", None, "Delete client grant"),
     ("POST", "keys/signing/rotate", None, "Rotate the signing keys"),
     ("PUT", "keys/signing/{previous}/revoke", None, "Revoke a signing key"),
+    ("POST", "revocations", {"client_id": "{client}"}, "Revoke access tokens"),
+    ("DELETE", "revocations/{revocation}", None, "Take a revocation back"),
 ]
 
 FAILURES: list[tuple[str, str, dict[str, object] | None, int]] = [
@@ -44,6 +46,8 @@ FAILURES: list[tuple[str, str, dict[str, object] | None, int]] = [
     ("PATCH", "client-grants/{grant}", {"scope": ["nothing"]}, 400),
     ("PUT", "keys/signing/{current}/revoke", None, 400),
     ("PUT", "keys/signing/nothing/revoke", None, 404),
+    ("POST", "revocations", {"client_id": "nobody"}, 404),
+    ("POST", "revocations", {"client_id": "{client}", "jti": "t1"}, 400),
 ]
 
 
@@ -63,7 +67,8 @@ def named(caller: Caller) -> dict[str, str]:
     application = caller.application("x")
     grant = caller.authorize(application, "urn:own")
     keys = caller.manage("GET", "keys/signing").json()
-    names = {"api": api["id"], "client": application.client_id, "grant": grant}
+    revoked = caller.create("revocations", jti="t1")["id"]
+    names = {"api": api["id"], "client": application.client_id, "grant": grant, "revocation": revoked}
     for state in ("current", "previous"):
         names[state] = next((key["kid"] for key in keys if key.get(state)), "")
     return names

@@ -49,6 +49,7 @@ def test_metadata_names_only_what_exists(caller: Caller, address: str) -> None:
         "issuer": caller.issuer,
         "token_endpoint": caller.issuer + "oauth/token",
         "jwks_uri": caller.issuer + ".well-known/jwks.json",
+        "revocations_uri": caller.issuer + ".well-known/revocations",
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": [
@@ -74,6 +75,7 @@ def test_named_endpoints_exist(caller: Caller) -> None:
 
     assert caller.http.post(metadata["token_endpoint"]).status_code == 415
     assert caller.http.get(metadata["jwks_uri"]).status_code == 200
+    assert caller.http.get(metadata["revocations_uri"]).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost:1", '"><script>', "[", "", "a/b?c#d"])

@@ -1,4 +1,4 @@
-"""Roles, users and log streams in the database: they come back as they were, found by what they hold."""
+"""Roles, users, log streams and revocations: they come back as they were, found by what they hold."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ from sqlalchemy import make_url
 from gatewright.server.errors import AlreadyExists
 from gatewright.server.store import Page
 from gatewright.server.store.conditions import (
+    revocation_changed_after,
+    revocation_ends_by,
+    revocation_holds,
     role_name_contains,
     role_permits,
     user_has_role,
     user_is_permitted,
 )
-from gatewright.server.tenant import LogStream, Permission, Role, User, new_log_stream_id, new_role_id
+from gatewright.server.tenant import (
+    LogStream,
+    Permission,
+    Revocation,
+    Role,
+    User,
+    new_log_stream_id,
+    new_revocation_id,
+    new_role_id,
+)
 from tests.databases import insert
 
 if TYPE_CHECKING:
@@ -97,3 +109,38 @@ def test_a_sink_lies_sealed_and_opens_at_its_place_alone(database: Database, sto
 
     assert stream.id.encode() in on_disk
     assert b"a-secret-of-a-sink" not in on_disk
+
+
+def revocation(revision: int, *, expires_at: float = 3.5, undone_at: float | None = None) -> Revocation:
+    return Revocation(
+        id=new_revocation_id(),
+        revision=revision,
+        kind="grant",
+        created_at=1.5,
+        expires_at=expires_at,
+        client_id="app",
+        audience="https://a.example",
+        revoked_before=1.0,
+        undone_at=undone_at,
+    )
+
+
+def test_revocations_come_back_as_they_were_and_are_found_by_revision_and_time(store: Store) -> None:
+    newest = 1_800_000_000_123  # more than 32 bits
+    kept = [revocation(newest - 1, expires_at=2.0), revocation(newest), revocation(newest + 1, undone_at=2.0)]
+
+    insert(store, *kept)
+
+    assert store.read(lambda tx: tx.revocations.find()) == kept
+    assert store.read(lambda tx: tx.revocations.find(revocation_changed_after(newest - 1))) == kept[1:]
+    assert store.read(lambda tx: tx.revocations.find(revocation_ends_by(2.0))) == kept[:1]
+    assert store.read(lambda tx: tx.revocations.find(revocation_ends_by(1.9))) == []
+    assert store.read(lambda tx: tx.revocations.find(revocation_holds(2.0))) == kept[1:2]
+    assert store.read(lambda tx: tx.revocations.find(jti=None, client_id="app")) == kept
+
+
+def test_no_two_revocations_have_one_revision(store: Store) -> None:
+    insert(store, revocation(1))
+
+    with pytest.raises(AlreadyExists):
+        insert(store, revocation(1))

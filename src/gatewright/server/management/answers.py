@@ -176,6 +176,20 @@ class TenantMade(Struct):
     sandbox_versions_available: list[str] | UnsetType = UNSET
 
 
+class RevocationMade(Struct):
+    """A revocation; what it is not about is absent."""
+
+    id: str
+    kind: Literal["client", "grant", "token", "key"]
+    created_at: str
+    expires_at: str
+    client_id: str | UnsetType = UNSET
+    audience: str | UnsetType = UNSET
+    jti: str | UnsetType = UNSET
+    kid: str | UnsetType = UNSET
+    revoked_before: str | UnsetType = UNSET
+
+
 class RoleMade(Struct):
     """A role; its description is always there."""
 

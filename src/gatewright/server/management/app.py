@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from gatewright.guard import Guard
+from gatewright.guard import AccessToken, Guard
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
 from gatewright.server.management import (
@@ -15,6 +15,7 @@ from gatewright.server.management import (
     log_streams,
     logs,
     resource_servers,
+    revocations,
     roles,
     signing_keys,
     stats,
@@ -32,6 +33,7 @@ ROUTES = (
     *client_secrets.ROUTES,
     *client_grants.ROUTES,
     *signing_keys.ROUTES,
+    *revocations.ROUTES,
     *logs.ROUTES,
     *tenant_settings.ROUTES,
     *roles.ROUTES,
@@ -56,6 +58,7 @@ class ManagementApi:
             audience=server.settings.management_audience,
             algorithms=("RS256",),
             keys=server.keys.verification_keys,
+            revoked=self._is_revoked,
             now=server.now,
             allow_insecure_issuer=server.settings.allow_insecure_issuer,
         )
@@ -69,3 +72,11 @@ class ManagementApi:
         except ApiError as refusal:
             response = render(refusal)
         await response(scope, receive, send)
+
+    def _is_revoked(self, token: AccessToken) -> bool:
+        return self._server.revocations.revokes(
+            client_id=token.client_id,
+            audience=token.audience,
+            jti=token.token_id,
+            issued_at=token.issued_at,
+        )

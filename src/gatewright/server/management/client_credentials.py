@@ -6,7 +6,6 @@ kept of a key is its public half; a private one is refused, because nobody shoul
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
@@ -20,7 +19,7 @@ from gatewright.server.management import answers
 from gatewright.server.management.description import Items, Nothing, Record
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.management.naming import named_client
-from gatewright.server.management.schema import Body, invalid_body
+from gatewright.server.management.schema import Body, Moment, invalid_body, moment
 from gatewright.server.model import new_credential_id
 
 MOST_OF_A_CLIENT = 20
@@ -46,8 +45,6 @@ _MEMBERS = {
     "x509_cert": frozenset({"name", "pem"}),
     "cert_subject_dn": frozenset({"name", "pem", "subject_dn"}),
 }
-
-Moment = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class NewCredential(Body):
@@ -94,7 +91,7 @@ def update(call: Call) -> object:
     named = _named(call)
     if "expires_at" not in call.body:
         return rendered(named)
-    changed = {"expires_at": _moment(call.body["expires_at"]), "updated_at": call.server.now()}
+    changed = {"expires_at": moment(call.body["expires_at"], "expires_at"), "updated_at": call.server.now()}
 
     def change(before: ClientCredential) -> ClientCredential:
         return ClientCredential.of(before.id, before.client_id, {**before.document, **changed})
@@ -146,7 +143,7 @@ def _public_key(body: Mapping[str, Any]) -> dict[str, object]:
     pem, alg = _pem(body), body.get("alg", DEFAULT_ALGORITHM)
     key = _key(pem, alg=alg)
     if "expires_at" in body:
-        expires_at = _moment(body["expires_at"])
+        expires_at = moment(body["expires_at"], "expires_at")
     elif body.get("parse_expiry_from_cert"):
         certificate = certificates.read(pem)
         if certificate is None:
@@ -197,17 +194,6 @@ def _key(pem: str, *, alg: str | None) -> JWK:
     if key.is_private:
         raise invalid_body("A private key: keep it to yourself and send its public half", "pem")
     return key
-
-
-def _moment(text: str) -> float:
-    fault = invalid_body(f"Object didn't pass validation for format date-time: {text}", "expires_at")
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise fault
-        return moment.astimezone(UTC).timestamp()
-    except (ValueError, OverflowError) as error:  # the latter for the first and last day of all
-        raise fault from error
 
 
 def _named(call: Call) -> ClientCredential:

@@ -1,6 +1,6 @@
 """``/api/v2/client-grants``: which scopes a client may have at an API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -129,12 +129,19 @@ def delete(call: Call) -> object:
     grant = call.tx.client_grants.first(id=call.path["id"])
     if grant is None:
         return None
-    is_system = call.tx.resource_servers.get(grant.resource_server_id).is_system
-    if is_system and is_command_line(call, grant.client_id):
+    api = call.tx.resource_servers.get(grant.resource_server_id)
+    if api.is_system and is_command_line(call, grant.client_id):
         text = "The client grant of the command line cannot be deleted."
         raise ApiError(400, text, "operation_not_supported")
     call.tx.client_grants.delete(grant.id)
+    revoke_tokens(call, api, [grant])
     return None
+
+
+def revoke_tokens(call: Call, resource_server: ResourceServer, gone: Iterable[ClientGrant]) -> None:
+    """Refuses the tokens that these grants, which end, have brought; those for users bring none here."""
+    owners = [grant.client_id for grant in gone if grant.client_id and grant.subject_type == "client"]
+    call.server.revocations.revoke_grants(call.tx, owners, identifier_of(call.server, resource_server))
 
 
 def rendered(server: Server, tx: Transaction, grant: ClientGrant) -> dict[str, object]:

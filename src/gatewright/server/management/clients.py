@@ -139,11 +139,13 @@ def update(call: Call) -> object:
 
 
 def delete(call: Call) -> object:
-    """Removes an application with its grants and credentials; one that does not exist is removed already."""
+    """Removes an application, its grants, credentials and live tokens; one not there is removed already."""
     client_id = call.path["id"]
     if is_command_line(call, client_id):
         text = "The client of the command line cannot be deleted."
         raise ApiError(400, text, "operation_not_supported")
+    if call.tx.clients.first(client_id=client_id) is not None:
+        call.server.revocations.revoke(call.tx, "client", client_id=client_id)
     call.tx.client_grants.delete_all(client_id=client_id)
     call.tx.client_credentials.delete_all(client_id=client_id)
     call.tx.secret_uses.forget(client_id)

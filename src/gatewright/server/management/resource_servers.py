@@ -11,6 +11,7 @@ from gatewright.jose import JWK, JoseError
 from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
 from gatewright.server.management import answers, permissions, token_encryption
+from gatewright.server.management.client_grants import revoke_tokens
 from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, texts
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.naming import find_api, identifier_of
@@ -203,13 +204,14 @@ def update(call: Call) -> object:
 
 
 def delete(call: Call) -> object:
-    """Removes an API and its client grants; one that does not exist is removed already."""
+    """Removes an API, its client grants and their live tokens; one that does not exist is removed already."""
     try:
         resource_server = _named(call)
     except ApiError:
         return None
     if resource_server.is_system:
         raise ApiError(400, "System resource servers cannot be deleted.", "operation_not_supported")
+    revoke_tokens(call, resource_server, call.tx.client_grants.find(resource_server_id=resource_server.id))
     call.tx.client_grants.delete_all(resource_server_id=resource_server.id)
     permissions.forget(call.tx, resource_server.id, None)
     call.tx.resource_servers.delete(resource_server.id)

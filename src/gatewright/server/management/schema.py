@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +18,8 @@ MOST_DIGITS = 10
 # RFC 6749 section 3.3: a scope is one word without quotes, or the claim that lists them falls apart.
 ScopeValue = Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^<>]+$")]
+
+Moment = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -95,6 +98,22 @@ def invalid_query(detail: str, parameter: str) -> ApiError:
     return ApiError(
         400, f"Query validation error: '{detail}' on property {parameter}.", "invalid_query_string"
     )
+
+
+def moment(text: str, prop: str) -> float:
+    """A time of a body, with its zone, as seconds since 1970.
+
+    Raises:
+        ApiError: 400 ``invalid_body``.
+    """
+    fault = invalid_body(f"Object didn't pass validation for format date-time: {text}", prop)
+    try:
+        told = datetime.fromisoformat(text)
+        if told.tzinfo is None:
+            raise fault
+        return told.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError) as error:  # the latter for the first and last day of all
+        raise fault from error
 
 
 def integer(query: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:

@@ -32,7 +32,7 @@ def rotate(call: Call) -> object:
 
 
 def revoke(call: Call) -> object:
-    """Ends a previous key at once."""
+    """Ends a previous key at once, in guards too."""
     try:
         key = call.server.keys.revoke(call.tx, call.path["kid"])
     except NotFound as error:
@@ -41,6 +41,8 @@ def revoke(call: Call) -> object:
         raise ApiError(
             400, "Only a previous signing key can be revoked. Rotate first.", "operation_not_supported"
         ) from error
+    ends_at = call.server.now() + key.longest_lifetime
+    call.server.revocations.revoke(call.tx, "key", kid=key.kid, expires_at=ends_at)
     return {"cert": key.certificate, "kid": key.kid}
 
 

@@ -9,6 +9,7 @@ from gatewright.server.client import ASSERTION_ALGORITHMS
 from gatewright.server.context import Server
 from gatewright.server.errors import StoreUnavailable
 from gatewright.server.oauth.grants import GRANT_TYPES
+from gatewright.server.oauth.revocations import FEED_PATH
 from gatewright.server.requests import is_known, json_response
 
 OPEN = {"Access-Control-Allow-Origin": "*"}
@@ -23,6 +24,7 @@ async def server_metadata(server: Server, _: Request) -> Response:
         "issuer": issuer,
         "token_endpoint": f"{issuer}oauth/token",
         "jwks_uri": f"{issuer}.well-known/jwks.json",
+        "revocations_uri": f"{issuer.removesuffix('/')}{FEED_PATH}",
         "response_types_supported": [],
         "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": [

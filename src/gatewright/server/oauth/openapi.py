@@ -1,9 +1,10 @@
-"""What the OpenAPI document says of this door: the token endpoint, the metadata and the key set."""
+"""What the OpenAPI document says of this door: token endpoint, metadata, key set, revocation feed."""
 
 from typing import Any
 
 from gatewright.server.oauth.grants import GRANT_TYPES
 from gatewright.server.oauth.request import FORM, JSON, PARAMETERS
+from gatewright.server.oauth.revocations import FEED_MEDIA_TYPE, FEED_PATH, LARGEST_REVISION
 
 Document = dict[str, Any]
 
@@ -42,6 +43,7 @@ def paths() -> Document:
         "/.well-known/openid-configuration": {"get": _metadata("openid_configuration")},
         "/.well-known/oauth-authorization-server": {"get": _metadata("authorization_server_metadata")},
         "/.well-known/jwks.json": {"get": _key_set()},
+        FEED_PATH: {"get": _revocation_feed()},
     }
 
 
@@ -113,6 +115,34 @@ def _key_set() -> Document:
     }
 
 
+def _revocation_feed() -> Document:
+    headers = ("ETag", "Cache-Control", "Access-Control-Allow-Origin")
+    revision = {"type": "integer", "minimum": 0, "maximum": LARGEST_REVISION, "default": 0}
+    content = {FEED_MEDIA_TYPE: {"schema": _TEXT}}
+    page = {"description": "A signed page of the feed", "headers": _headers(*headers), "content": content}
+    return {
+        "operationId": "revocations",
+        "summary": "What was revoked of tokens that have not ended, signed; for guards.",
+        "tags": ["oauth"],
+        "security": [],
+        "parameters": [
+            {
+                "name": "since",
+                "in": "query",
+                "required": False,
+                "description": "The revision that the caller knows: `rev` of the page before",
+                "schema": revision,
+            },
+            {"name": "If-None-Match", "in": "header", "required": False, "schema": _TEXT},
+        ],
+        "responses": {
+            "200": page,
+            "304": {"description": "The page that the caller has", "headers": _headers(*headers)},
+            **{str(status): {"$ref": f"#/components/responses/OAuthError{status}"} for status in (400, 503)},
+        },
+    }
+
+
 def _answer(description: str, schema: str, *headers: str) -> Document:
     content = {JSON: {"schema": {"$ref": _REFERENCE + schema}}}
     return {"description": description, "headers": _headers(*headers), "content": content}
@@ -138,11 +168,18 @@ _TOKEN: Document = {
     "token_type": _TEXT,
 }
 _ERROR: Document = {"error": _TEXT, "error_description": _TEXT, "error_uri": _TEXT}
-_ALWAYS_IN_METADATA = ("issuer", "token_endpoint", "jwks_uri", "response_types_supported")
+_ALWAYS_IN_METADATA = (
+    "issuer",
+    "token_endpoint",
+    "jwks_uri",
+    "revocations_uri",
+    "response_types_supported",
+)
 _METADATA: Document = {
     "issuer": _TEXT,
     "token_endpoint": _TEXT,
     "jwks_uri": _TEXT,
+    "revocations_uri": _TEXT,
     "response_types_supported": _TEXTS,
     "grant_types_supported": _TEXTS,
     "token_endpoint_auth_methods_supported": _TEXTS,

@@ -6,7 +6,7 @@ Members of documents are read by SQLite's JSON functions, and every value is a b
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from gatewright.server.store import tables
 
@@ -39,3 +39,19 @@ def resource_server_is_one_of(identifiers: Sequence[str], *, with_system: bool) 
     columns = tables.resource_servers.c
     named = columns.identifier.in_(identifiers)
     return or_(named, columns.is_system) if with_system else named
+
+
+def revocation_changed_after(revision: int) -> Condition:
+    """Revocations whose last change came after this revision."""
+    return tables.revocations.c.revision > revision
+
+
+def revocation_ends_by(moment: float) -> Condition:
+    """Revocations that speak of no token alive at this moment."""
+    return tables.revocations.c.expires_at <= moment
+
+
+def revocation_holds(moment: float) -> Condition:
+    """Revocations that are in force at this moment: neither ended nor taken back."""
+    columns = tables.revocations.c
+    return and_(columns.expires_at > moment, columns.undone_at.is_(None))

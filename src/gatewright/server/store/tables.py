@@ -1,6 +1,7 @@
 """The tables. The migrations make them; a test compares the two."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -150,6 +151,26 @@ log_streams = Table(
     Column("id", String(32), nullable=False, unique=True),
     Column("document", Text, nullable=False),
     Column("sealed_sink", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Tokens refused before they end, until none of them can be alive.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    # Milliseconds since 1970 or one more than the newest: nobody is told an older state after a newer one.
+    Column("revision", BigInteger, nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("client_id", String(64), nullable=True, index=True),
+    Column("audience", String(600), nullable=True),
+    Column("jti", String(255), nullable=True, index=True),
+    Column("kid", String(255), nullable=True),
+    Column("revoked_before", Float, nullable=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("undone_at", Float, nullable=True),
     sqlite_autoincrement=True,
 )
 

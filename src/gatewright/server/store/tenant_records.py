@@ -1,10 +1,11 @@
-"""How roles, users and log streams lie in their tables.
+"""How roles, users, log streams and revocations lie in their tables.
 
 Roles and permissions of a holder lie beside its own members in the document, so that nothing a tool
 sends can be taken for one.
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, cast
 
 from sqlalchemy import Row, func
@@ -15,7 +16,7 @@ from gatewright.server.store import tables
 from gatewright.server.store.conditions import Condition
 from gatewright.server.store.records import Kind, Values, decode, encode
 from gatewright.server.store.search import Field, search
-from gatewright.server.tenant import LogStream, Permission, Role, User
+from gatewright.server.tenant import LogStream, Permission, Revocation, Role, User
 
 
 def _pack_role(record: Role, _: Sealer) -> Values:
@@ -69,6 +70,15 @@ def _unpack_log_stream(row: Row[Any], sealer: Sealer) -> LogStream:
     )
 
 
+def _pack_revocation(record: Revocation, _: Sealer) -> Values:
+    return asdict(record)
+
+
+def _unpack_revocation(row: Row[Any], _: Sealer) -> Revocation:
+    members = {name: value for name, value in row._mapping.items() if name != "position"}  # noqa: SLF001 - SQLAlchemy's public name
+    return Revocation(**members)
+
+
 def _pairs(permissions: Iterable[Permission]) -> list[list[str]]:
     return [[permission.resource_server_id, permission.name] for permission in permissions]
 
@@ -101,3 +111,4 @@ _USER_FIELDS = {
 ROLES = Kind("role", tables.roles, "id", _pack_role, _unpack_role)
 USERS = Kind("user", tables.users, "user_id", _pack_user, _unpack_user)
 LOG_STREAMS = Kind("log_stream", tables.log_streams, "id", _pack_log_stream, _unpack_log_stream)
+REVOCATIONS = Kind("revocation", tables.revocations, "id", _pack_revocation, _unpack_revocation)

@@ -59,6 +59,7 @@ class Transaction:
         self.roles = Collection(connection, sealer, tenant_records.ROLES, self._changed)
         self.users = Collection(connection, sealer, tenant_records.USERS, self._changed)
         self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
+        self.revocations = Collection(connection, sealer, tenant_records.REVOCATIONS, self._changed)
         self.spent_assertions = SpentAssertions(connection)
         self.secret_uses = SecretUses(connection)
         self.events = LogEvents(connection)
