@@ -30,7 +30,7 @@ def source_of(endpoint: TokenEndpoint, clock: Clock) -> Callable[..., TokenSourc
     """`source_of(scope="read:blog")` is a source of the endpoint's tokens, on the test's clock."""
 
     def make(**options: Any) -> TokenSource:  # noqa: ANN401 - as TokenSource takes them
-        arguments = {"client_id": "reader", "client_secret": SECRET, "now": clock} | options
+        arguments: dict[str, Any] = {"client_id": "reader", "client_secret": SECRET, "now": clock} | options
         return TokenSource(endpoint.issuer, arguments.pop("audience", AUDIENCE), **arguments)
 
     return make

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -69,10 +69,10 @@ class TokenEndpoint:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                endpoint._answer(self)  # noqa: SLF001 - its own
+                endpoint._answer(self)
 
             def do_POST(self) -> None:
-                endpoint._answer(self)  # noqa: SLF001 - its own
+                endpoint._answer(self)
 
             def log_message(self, *arguments: object) -> None:
                 pass  # the test's own report is enough
@@ -115,9 +115,9 @@ class TokenEndpoint:
         return self.always or granted(f"token-{len(self.tokens)}", expires_in=self.lifetime)
 
 
-def granted(token: str, **members: Any) -> Reply:
+def granted(token: str, **members: object) -> Reply:
     """A good answer; a member that is None is left out."""
-    body = {"access_token": token, "token_type": "Bearer", "expires_in": 3600} | members
+    body: dict[str, object] = {"access_token": token, "token_type": "Bearer", "expires_in": 3600} | members
     return Reply(body={name: value for name, value in body.items() if value is not None})
 
 

@@ -28,7 +28,7 @@ def flow(source: TokenSource, request: R) -> Generator[R, Any, None]:
     token = source.token()
     _carry(request, token)
     response = yield request
-    if response.status_code == UNAUTHORIZED and _can_be_repeated(request) and source.invalidate(token):
+    if _is_worth_repeating(request, response, token) and source.invalidate(token):
         _carry(request, source.token())
         yield request
 
@@ -38,13 +38,19 @@ async def aflow(source: TokenSource, request: R) -> AsyncGenerator[R, Any]:
     token = await source.atoken()
     _carry(request, token)
     response = yield request
-    if response.status_code == UNAUTHORIZED and _can_be_repeated(request) and source.invalidate(token):
+    if _is_worth_repeating(request, response, token) and source.invalidate(token):
         _carry(request, await source.atoken())
         yield request
 
 
 def _carry(request: Request, token: str) -> None:
     request.headers["Authorization"] = f"Bearer {token}"
+
+
+def _is_worth_repeating(request: object, response: Any, token: str) -> bool:  # noqa: ANN401 - of either library
+    # A redirect to another host has lost its header: what is said there is not said of the token.
+    was_carried = response.request.headers.get("Authorization") == f"Bearer {token}"
+    return response.status_code == UNAUTHORIZED and was_carried and _can_be_repeated(request)
 
 
 def _can_be_repeated(request: object) -> bool:

@@ -22,7 +22,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from gatewright.client.request import Granted, Wish
+from gatewright.client.request import LONGEST_LIFETIME, Granted, Wish, can_be_carried
 from gatewright.guard.shared_file import (
     OTHERS_MAY_READ,
     OTHERS_MAY_WRITE,
@@ -121,14 +121,22 @@ class TokenFile:
         if document.get("for") != self._identified:
             raise FileRefused("it is for something else")
         token = document.get("access_token")
-        times = [document.get(name) for name in ("obtained_at", "expires_at")]
-        if not isinstance(token, str) or not all(isinstance(each, int | float) for each in times):
-            raise FileRefused("it is not of this format")
-        obtained_at, expires_at = (float(each) for each in times if isinstance(each, int | float))
-        return Granted(token, obtained_at, expires_at)
+        if not isinstance(token, str) or not can_be_carried(token):
+            raise FileRefused("it holds no token")
+        found = Granted(token, _number(document, "obtained_at"), _number(document, "expires_at"))
+        if not 0 < found.lifetime <= LONGEST_LIFETIME:
+            raise FileRefused("its times cannot be")
+        return found
 
     def _complain(self, text: str) -> None:
         # Once for each reason: it is looked at again and again.
         if text != self._complained:
             self._complained = text
             logger.warning("the token cache %s %s", self.path, text)
+
+
+def _number(document: dict[str, object], name: str) -> float:
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FileRefused(f"its {name} is no number")
+    return float(value)

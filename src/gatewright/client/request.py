@@ -19,6 +19,7 @@ AUTH_METHODS: Final = ("client_secret_post", "client_secret_basic")
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFE: Final = 60  # seconds
 SUPPOSED_LIFETIME: Final = 300.0  # seconds, of a token whose issuer does not say
+LONGEST_LIFETIME: Final = 365 * 86400.0  # seconds; no token is kept for longer, whatever its issuer says
 MAX_ANSWER: Final = 64 * 1024  # bytes
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*\Z")  # b64token: RFC 6750, section 2.1
 _ALGORITHMS: Final[tuple[str, ...]] = ("RS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -127,12 +128,17 @@ def granted(answer: Answer, wish: Wish, *, where: str, asked_at: float) -> Grant
         kind = wish.without_secrets(_text(document, "token_type"))[:50]
         raise TokenUnavailable(f"{where} gave a token of type {kind!r}, which is no bearer token")
     token = _text(document, "access_token")
-    if not _TOKEN.match(token):
+    if not can_be_carried(token):
         raise NoAnswer(f"{where} answered {status} without a token that a header can carry")
     lifetime = _lifetime(document.get("expires_in"))
     if lifetime is None:
         raise NoAnswer(f"{where} answered with an expires_in that is no number of seconds above 0")
     return Granted(token, asked_at, asked_at + lifetime, _text(document, "scope") or None)
+
+
+def can_be_carried(token: str) -> bool:
+    """Whether it can stand in a header, as a bearer token must."""
+    return _TOKEN.match(token) is not None
 
 
 def retry_after(headers: Headers, *, now: float) -> float | None:
@@ -255,4 +261,4 @@ def _lifetime(value: object) -> float | None:
         value = int(value[:12])  # some issuers write the number as a text
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value > 0 else None
+    return min(float(value), LONGEST_LIFETIME) if math.isfinite(value) and value > 0 else None
