@@ -45,6 +45,7 @@ FLOOR = (
     "server.certificates",
     "server.keys",
     "server.events",
+    "server.token_requests",
     "server.limits",
 )
 DOOR = (*FLOOR, "server.context", "server.requests", "jose")
@@ -93,7 +94,8 @@ TABLE: dict[str, Row] = {
     ),
     "server.certificates": Row(("jose",), ("cryptography",)),
     "server.keys": Row((*RECORDS, "server.store", "server.certificates", "jose")),
-    "server.events": Row((*RECORDS, "server.store")),
+    "server.events": Row((*RECORDS, "server.store", "server.token_requests")),
+    "server.token_requests": Row(),
     "server.limits": Row((*RECORDS, "server.store")),
     "server.context": Row(FLOOR),
     "server.requests": Row(("server.errors", "server.settings", "server.events", "jose"), ("starlette",)),

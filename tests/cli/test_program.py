@@ -38,6 +38,7 @@ COMMANDS = [
     ("call",),
     ("why",),
     ("env",),
+    ("doctor",),
 ]
 
 

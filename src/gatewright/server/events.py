@@ -3,7 +3,7 @@
 A change and its event are one transaction (``Transaction.events``). Token events are too many for
 that: they are gathered here and written in batches off the request path, so that a killed process
 loses at most the last tenth of a second of them, and a graceful stop none. When a client secret was
-last used goes the same way.
+last used, and how many tokens were asked for, goes the same way.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.store import Store, Transaction
+from gatewright.server.token_requests import TokenRequests
 
 BATCH_EVERY = 0.05  # seconds; with the write itself under the promised 100 ms
 MOST_BUFFERED = 100_000
@@ -99,6 +100,7 @@ class EventLog:
 
     def __init__(self, store: Store) -> None:
         self.dropped = 0
+        self.token_requests = TokenRequests()
         self._store = store
         self._buffer: deque[LogEvent] = deque()
         self._uses: dict[tuple[str, str], float] = {}
@@ -125,6 +127,13 @@ class EventLog:
             self._uses[client_id, secret_id] = at
         self._filled.set()
 
+    def note_token(
+        self, client_id: str, audience: str, scopes: Sequence[str], *, at: float, lifetime: float
+    ) -> None:
+        """Counts a token that was issued: see `gatewright.server.token_requests`."""
+        self.token_requests.note(client_id, audience, scopes, at=at, lifetime=lifetime)
+        self._filled.set()
+
     def flush(self) -> None:
         """Returns when all that was recorded before is in the database.
 
@@ -136,12 +145,14 @@ class EventLog:
             batch = [self._buffer.popleft() for _ in range(len(self._buffer))]
             with self._noting:
                 uses, self._uses = self._uses, {}
-            if not batch and not uses:
+            counts = self.token_requests.take()
+            if not batch and not uses and not counts:
                 return
 
             def write(tx: Transaction) -> None:
                 tx.events.append(batch)
                 tx.secret_uses.note(uses)
+                tx.token_requests.add(counts)
 
             try:
                 self._store.write(write)
@@ -149,6 +160,7 @@ class EventLog:
                 self._buffer.extendleft(reversed(batch))
                 with self._noting:
                     self._uses = uses | self._uses
+                self.token_requests.give_back(counts)
                 self._filled.set()
                 raise
 

@@ -88,6 +88,7 @@ NEEDS = {
     "DELETE /log-streams/{id}": "delete:log_streams",
     "GET /stats/daily": "read:stats",
     "GET /stats/active-users": "read:stats",
+    "GET /stats/token-requests": "read:stats",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }

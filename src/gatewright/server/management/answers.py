@@ -124,6 +124,16 @@ class DailyStatsMade(Struct):
     created_at: str
 
 
+class TokenRequestsMade(Struct):
+    """How many tokens a client asked for at an audience on one day, and how many of them needlessly."""
+
+    date: str
+    client_id: str
+    audience: str
+    asked: int
+    needless: int
+
+
 class LogStreamMade(Struct):
     """What the server adds to a log stream, and what is settled when it is made."""
 

@@ -9,7 +9,7 @@ from gatewright.server.errors import StartupError
 from gatewright.server.store.database import make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0004"
 
 
 def migrate(url: str) -> None:

@@ -20,6 +20,7 @@ from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.secret_uses import SecretUses
 from gatewright.server.store.tables import changes, options, revisions
+from gatewright.server.store.token_requests import TokenRequestCounts
 
 T = TypeVar("T")
 
@@ -60,6 +61,7 @@ class Transaction:
         self.log_streams = Collection(connection, sealer, tenant_records.LOG_STREAMS, self._changed)
         self.spent_assertions = SpentAssertions(connection)
         self.secret_uses = SecretUses(connection)
+        self.token_requests = TokenRequestCounts(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
 
