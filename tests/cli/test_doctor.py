@@ -82,7 +82,7 @@ def test_a_server_that_is_well_needs_nothing(running: RunningServer, bare_cli: C
 
 
 def test_an_application_that_asks_all_the_time_is_named(
-    running: RunningServer, caller: Caller, reader: Application, bare_cli: Cli
+    caller: Caller, reader: Application, bare_cli: Cli
 ) -> None:
     for _ in range(20):
         caller.token(reader, API)
@@ -101,7 +101,6 @@ def test_an_application_that_asks_all_the_time_is_named(
     assert shown.json["fine"] is False
     advice = "Keep the token until it expires; gatewright.client does"
     assert findings(shown, "token requests") == [{"verdict": "look", "said": said, "next": advice}]
-    assert running.server.events.token_requests.needless >= 39
 
 
 def test_whoever_follows_the_advice_is_not_named(

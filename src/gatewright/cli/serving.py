@@ -38,6 +38,10 @@ def serve(
         str | None,
         Parameter(help="local: https with a certificate made here, for localhost; CERT,KEY: with your own."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        Parameter(help="HOST:PORT where counts for Prometheus are told at /metrics; off without it."),
+    ] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with settings.")] = None,
 ) -> None:
     """Run the authorization server until Ctrl-C or SIGTERM.
@@ -56,6 +60,7 @@ def serve(
         database=database,
         workers=workers,
         tls=tls,
+        metrics=metrics,
     )
     try:
         run(settings, ready=lambda: _say_where(settings))

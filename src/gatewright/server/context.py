@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gatewright.server.events import EventLog, Source
 from gatewright.server.keys import SigningKeys
 from gatewright.server.limits import Limits
 from gatewright.server.settings import Settings
 from gatewright.server.store import Store
+
+if TYPE_CHECKING:
+    from gatewright.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,4 @@ class Server:
     limits: Limits
     source: Source
     now: Callable[[], float]
+    metrics: "Metrics | None" = None

@@ -14,10 +14,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.store import Store, Transaction
 from gatewright.server.token_requests import TokenRequests
+
+if TYPE_CHECKING:
+    from gatewright.server.metrics import Metrics
 
 BATCH_EVERY = 0.05  # seconds; with the write itself under the promised 100 ms
 MOST_BUFFERED = 100_000
@@ -98,8 +102,9 @@ def new_log_id(date: float) -> str:
 class EventLog:
     """Gathers token events and writes them in batches; bounded, and it never delays a request."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, metrics: "Metrics | None" = None) -> None:
         self.dropped = 0
+        self._metrics = metrics
         self.token_requests = TokenRequests()
         self._store = store
         self._buffer: deque[LogEvent] = deque()
@@ -113,10 +118,14 @@ class EventLog:
 
     def record(self, event: LogEvent) -> None:
         """Takes an event; when the database has been away for long, the newest are dropped and counted."""
+        if self._metrics is not None:
+            self._metrics.recorded(event)
         if len(self._buffer) >= MOST_BUFFERED:
             if not self.dropped:
                 logger.error("the database has been away for too long: log events are dropped from now on")
             self.dropped += 1
+            if self._metrics is not None:
+                self._metrics.dropped()
             return
         self._buffer.append(event)
         self._filled.set()
@@ -131,7 +140,9 @@ class EventLog:
         self, client_id: str, audience: str, scopes: Sequence[str], *, at: float, lifetime: float
     ) -> None:
         """Counts a token that was issued: see `gatewright.server.token_requests`."""
-        self.token_requests.note(client_id, audience, scopes, at=at, lifetime=lifetime)
+        is_needless = self.token_requests.note(client_id, audience, scopes, at=at, lifetime=lifetime)
+        if is_needless and self._metrics is not None:
+            self._metrics.asked_needlessly()
         self._filled.set()
 
     def flush(self) -> None:
@@ -163,6 +174,9 @@ class EventLog:
                 self.token_requests.give_back(counts)
                 self._filled.set()
                 raise
+            finally:
+                if self._metrics is not None:
+                    self._metrics.waiting(len(self._buffer))
 
     def close(self) -> None:
         """Writes what is left and stops."""

@@ -21,8 +21,6 @@ class TokenRequests:
     """What this process has counted and not written yet, and the tokens it compares with; for all threads."""
 
     def __init__(self) -> None:
-        self.needless = 0
-        """How many there have been since the start."""
         self._lock = threading.Lock()
         self._counts: Counts = {}
         # To when a request for the same is needless; the one asked for longest ago goes first.
@@ -30,16 +28,16 @@ class TokenRequests:
 
     def note(
         self, client_id: str, audience: str, scopes: Collection[str], *, at: float, lifetime: float
-    ) -> None:
-        """A token was issued at `at`, seconds since 1970, for `lifetime` seconds."""
+    ) -> bool:
+        """A token was issued at `at`, seconds since 1970, for `lifetime` seconds; whether needlessly."""
         token = (client_id, audience, frozenset(scopes))
         with self._lock:
             is_needless = at < self._until.pop(token, at)
             self._until[token] = at + lifetime / 2
             if len(self._until) > MOST_KNOWN:
                 self._until.popitem(last=False)
-            self.needless += is_needless
             self._add({(int(at // SECONDS_A_DAY), client_id, audience): (1, int(is_needless))})
+        return is_needless
 
     def take(self) -> Counts:
         """What was counted since the last time."""
