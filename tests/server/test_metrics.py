@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -18,10 +17,11 @@ from gatewright.server import events
 from gatewright.server.app import RunningServer, start
 from gatewright.server.errors import SettingsError
 from gatewright.server.settings import Settings
-from tests.running import GATEWRIGHT, ServerProcess, caller_of, environment, free_port
+from tests.running import GATEWRIGHT, ServerProcess, caller_of, environment, free_port, responds
+from tests.server.test_workers import PROCESSES, wait_for, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.running import Caller
@@ -123,13 +123,8 @@ def test_without_the_setting_nothing_is_counted_and_the_library_not_loaded(tmp_p
     assert shown.stdout == "False\n"
 
 
-def eventually(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
+@pytest.mark.slow
+@pytest.mark.skipif(not PROCESSES.is_dir(), reason="the workers' numbers are read from /proc (Linux)")
 def test_workers_are_added_up_and_those_that_died_too(tmp_path: Path) -> None:
     metrics = f"127.0.0.1:{free_port()}"
     options = ("--workers", "2", "--metrics", metrics)
@@ -138,12 +133,9 @@ def test_workers_are_added_up_and_those_that_died_too(tmp_path: Path) -> None:
             httpx2.get(server.issuer + "health/live")
         total = told(metrics)['gatewright_requests_total{door="health",status="200"}']
         assert total >= 61  # the start asked too
-        assert server.process is not None
-        children = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
-        with open(children, encoding="ascii") as file:  # noqa: PTH123 - of the kernel
-            worker = max(int(word) for word in file.read().split())
-        os.kill(worker, signal.SIGKILL)
-        eventually(lambda: httpx2.get(server.issuer + "health/live").status_code == 200)
+        gone = workers(server)[0]
+        os.kill(gone, signal.SIGKILL)
+        wait_for(lambda: gone not in workers(server) and responds(server.issuer + "health/live"))
         counts = told(metrics)
         assert counts['gatewright_requests_total{door="health",status="200"}'] >= total
         assert counts["gatewright_log_events_waiting"] == 0
