@@ -69,6 +69,17 @@ def test_a_token_that_is_due_is_renewed_by_one_and_taken_by_the_other(
     assert len(endpoint.tokens) == 2
 
 
+def test_a_token_near_its_end_is_not_taken_from_the_file(
+    source_of: Making, endpoint: TokenEndpoint, clock: Clock, folder: Path
+) -> None:
+    source_of(cache=folder).token()
+    clock.forward(3290)
+    assert source_of(cache=folder).token() == "token-1"
+    clock.forward(20)
+    assert source_of(cache=folder).token() == "token-2"
+    assert len(endpoint.tokens) == 2
+
+
 def test_a_token_that_an_api_refused_is_not_taken_from_the_file(
     source_of: Making, endpoint: TokenEndpoint, clock: Clock, folder: Path
 ) -> None:

@@ -148,9 +148,46 @@ def test_a_failed_renewal_is_not_tried_at_every_call(
     source.token()
     until(lambda: source._flight is None)  # noqa: SLF001 - the renewal beside us has ended
     tried = len(endpoint.tokens)
+    clock.forward(19)
     for _ in range(50):
         assert source.token() == "token-1"
     assert len(endpoint.tokens) == tried
+    clock.forward(2)
+    assert source.token() == "token-1"
+    until(lambda: len(endpoint.tokens) > tried)
+
+
+def test_a_renewal_that_failed_a_moment_ago_is_tried_again_once_there_is_no_token(
+    source_of: Making, endpoint: TokenEndpoint, clock: Clock
+) -> None:
+    source = source_of(timeout=0.1)
+    source.token()
+    endpoint.always = Reply(503)
+    clock.forward(3585)
+    source.token()
+    until(lambda: source._flight is None)  # noqa: SLF001 - as above
+    endpoint.always = granted("after-all")
+    clock.forward(6)
+    assert source.token() == "after-all"
+
+
+def test_a_token_endpoint_that_has_moved_is_looked_for(
+    source_of: Making, endpoint: TokenEndpoint, clock: Clock
+) -> None:
+    source = source_of()
+    source.token()
+    endpoint.always = Reply(404)
+    clock.forward(3595)
+    with pytest.raises(TokenRefused, match="not the token endpoint"):
+        source.token()
+    endpoint.always = None
+    discoveries = len(endpoint.asked) - len(endpoint.tokens)
+    clock.forward(4)
+    with pytest.raises(TokenRefused):  # known for another second
+        source.token()
+    clock.forward(2)
+    assert source.token() == "token-3"
+    assert len(endpoint.asked) - len(endpoint.tokens) == discoveries + 1
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(503), Reply(429), Reply(200, b"<html>"), granted("a b")])

@@ -62,14 +62,18 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why there is no token, and until when nobody asks again."""
+    """Why a renewal brought no token, and since when that is known."""
 
     error: TokenError
     since: float
-    until: float
 
-    def holds(self, now: float) -> bool:
-        return self.since <= now < self.until
+    def holds(self, now: float, *, in_use: bool) -> bool:
+        """Whether nobody asks again yet; `in_use` says that there is a token to go on with."""
+        refused = isinstance(self.error, TokenRefused)
+        seconds = HELD_FOR if in_use else REFUSED_FOR if refused else AWAY_FOR
+        if isinstance(self.error, TokenUnavailable) and self.error.retry_after is not None:
+            seconds = max(seconds, min(self.error.retry_after, LONGEST_WAIT))
+        return self.since <= now < self.since + seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,7 @@ class TokenSource:
             if flight is not None and flight.left():
                 return spare or flight
             failure = self._failure
-            if failure is not None and failure.holds(now):
+            if failure is not None and failure.holds(now, in_use=in_use is not None):
                 return spare or _or_raise(in_use, failure.error)
             flight = _Flight(time.monotonic() + self._timeout, None if held is None else held.granted.token)
             # Running futures cannot be cancelled: one waiter who gives up must not end it for all.
@@ -290,7 +294,6 @@ class TokenSource:
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             outcome = _failed(error)
         finally:
-            script.close()  # which ends this process's turn at the file
             self._land(flight, outcome)
 
     async def _afly(self, flight: _Flight) -> None:
@@ -304,7 +307,7 @@ class TokenSource:
         except Exception as error:  # noqa: BLE001 - as above
             outcome = _failed(error)
         finally:
-            script.close()
+            script.close()  # it may have been left in the middle, with this process's turn at the file
             self._land(flight, outcome)
 
     def _land(self, flight: _Flight, outcome: _Outcome) -> None:
@@ -314,7 +317,7 @@ class TokenSource:
             self._flight = None
             now, before = self._now(), self._held
             if isinstance(outcome, TokenError):
-                self._failure = _failure(outcome, now, held=before is not None and before.usable(now))
+                self._failure = _Failure(outcome, now)
             else:
                 self._failure = None
                 self._held = _held(outcome[0])
@@ -350,13 +353,6 @@ def _held(granted: Granted) -> _Held:
     # Not all at the same moment: the processes of a machine, or the machines of a fleet, began together.
     ahead = CHANCE.uniform(window(granted) / 2, window(granted))
     return _Held(granted, granted.expires_at - ahead)
-
-
-def _failure(error: TokenError, now: float, *, held: bool) -> _Failure:
-    seconds = HELD_FOR if held else REFUSED_FOR if isinstance(error, TokenRefused) else AWAY_FOR
-    if isinstance(error, TokenUnavailable) and error.retry_after is not None:
-        seconds = max(seconds, min(error.retry_after, LONGEST_WAIT))
-    return _Failure(error, now, now + seconds)
 
 
 def _or_raise(in_use: str | None, error: TokenError) -> str:
