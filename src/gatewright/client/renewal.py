@@ -16,7 +16,7 @@ from gatewright.client.cache import TokenFile
 from gatewright.client.errors import TokenRefused, TokenUnavailable
 from gatewright.client.request import Granted, NoAnswer, Wish, granted
 from gatewright.guard.driving import checked
-from gatewright.guard.fetching import Answer
+from gatewright.guard.fetching import Answer, exchange
 from gatewright.guard.refresh import FetchFailed, endpoint_in, metadata
 from gatewright.guard.shared_file import POLL
 from gatewright.guard.transport import HttpFetch
@@ -26,6 +26,7 @@ FetchToken: TypeAlias = Callable[..., Answer | Awaitable[Answer]]
 """`fetch(url)` gets, `fetch(url, body=..., headers=...)` posts: the answer, or an awaitable of it."""
 
 REDISCOVER: Final = 3600.0  # seconds after which the issuer is asked again where its token endpoint is
+LONGEST_ATTEMPT: Final = 10.0  # seconds for one request
 FIRST_PAUSE: Final = 0.25  # seconds before the first repetition; doubled each time
 LONGEST_PAUSE: Final = 5.0
 WINDOW: Final = 0.1  # of a token's life, at its end, in which it is renewed
@@ -49,7 +50,7 @@ class Renewal:
         self,
         wish: Wish,
         *,
-        fetch: FetchToken,
+        fetch: FetchToken | None,
         token_endpoint: str | None,
         insecure: bool,
         file: TokenFile | None,
@@ -155,9 +156,9 @@ class Renewal:
                 return endpoint_in(document, "token_endpoint", url=url, issuer=issuer, insecure=insecure)
 
     def _sent(self, left: Callable[[], float], url: str, **message: object) -> Script[Answer]:
-        fetch = self._fetch
-        if isinstance(fetch, HttpFetch):
-            message["timeout"] = max(left(), 0.001)
+        fetch: FetchToken = exchange if self._fetch is None else self._fetch
+        if fetch is exchange or isinstance(fetch, HttpFetch):
+            message["timeout"] = max(min(left(), LONGEST_ATTEMPT), 0.001)
         try:
             return checked((yield asked(partial(fetch, url, **message))))
         except Exception as error:  # noqa: BLE001 - whatever a fetch raises: there was no answer

@@ -25,7 +25,6 @@ from gatewright.client.request import Granted, split_scope, wish_of
 from gatewright.guard.driving import is_async, running_loop
 from gatewright.guard.options import checked_issuer
 from gatewright.guard.refresh import may_be_fetched
-from gatewright.guard.transport import HttpFetch
 from gatewright.guard.waiting import adrive, drive
 from gatewright.jose import JWK
 
@@ -156,14 +155,14 @@ class TokenSource:
         shared_by = identity(wish, token_endpoint)
         file = None if cache is None else TokenFile(made_folder(cache), shared_by)
         self._wish = wish
-        self._fetch: FetchToken = HttpFetch() if fetch is None else fetch
+        self._fetch = fetch
         self._timeout = timeout
         self._now = now
         self._file = file
         self._watch = Watch(digest(shared_by), f"{client_id!r} for {audience or issuer}")
         self._renewal = Renewal(
             wish,
-            fetch=self._fetch,
+            fetch=fetch,
             token_endpoint=token_endpoint,
             insecure=allow_insecure_issuer,
             file=file,
