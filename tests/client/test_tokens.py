@@ -151,6 +151,7 @@ def test_a_failed_renewal_is_not_tried_at_every_call(
     clock.forward(19)
     for _ in range(50):
         assert source.token() == "token-1"
+    assert source._flight is None  # noqa: SLF001 - nor is anything under way
     assert len(endpoint.tokens) == tried
     clock.forward(2)
     assert source.token() == "token-1"
