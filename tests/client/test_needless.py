@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 ANEW = "each with a new TokenSource"
 
 
-def test_a_source_for_each_call_is_told_once(source_of: Making, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_source_for_each_call_is_told_once(
+    source_of: Making, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(3):
         source_of().token()
     assert ANEW not in caplog.text  # two, beside the first: that may be chance
+    source = source_of()
+    for _ in range(3):
+        source.token()
+        assert caplog.text.count(ANEW) == 1
+        clock.forward(3600)
     for _ in range(10):
         source_of().token()
     assert caplog.text.count(ANEW) == 1

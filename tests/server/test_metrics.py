@@ -59,6 +59,8 @@ def test_requests_and_tokens_are_counted(running: RunningServer, caller: Caller)
     caller.create("resource-servers", identifier=API)
     reader = caller.application("Reader")
     caller.authorize(reader, API)
+    made = 'gatewright_requests_total{door="management",status="201"}'
+    wait_for(lambda: told(running.settings.metrics).get(made) == 3)
     before = told(running.settings.metrics)
     for _ in range(3):
         caller.token(reader, API)

@@ -31,6 +31,11 @@ class _Latest:
     granted: Granted
     needless: int = 0
 
+    def makes_needless(self, granted: Granted, *, taker: int) -> bool:
+        """Whether another source has taken a token while this one had half its life left."""
+        since, half = self.granted.obtained_at, self.granted.lifetime / 2
+        return taker != self.taker and since <= granted.obtained_at < since + half
+
 
 class Watch:
     """What one source does, held against what it would have to do; `kind` is what sources have in common."""
@@ -49,18 +54,14 @@ class Watch:
                 "short", "tokens of %s live for %.0f s only: they are asked for constantly", granted.lifetime
             )
         before = _latest.get(self._kind)
-        needless = 0
-        if before is not None and before.taker != self._number:
-            half = before.granted.obtained_at + before.granted.lifetime / 2
-            needless = before.needless + (before.granted.obtained_at <= granted.obtained_at < half)
-        elif before is not None:
-            needless = before.needless
+        is_needless = before is not None and before.makes_needless(granted, taker=self._number)
+        needless = is_needless + (0 if before is None else before.needless)
         _latest[self._kind] = _Latest(self._number, granted, needless)
         _latest.move_to_end(self._kind)
         if len(_latest) > MOST_KNOWN:
             _latest.popitem(last=False)
-        # By the count alone, so that the sources of a process say it once together.
-        if needless == MADE_ANEW:
+        # By the count of all, so that the sources of a process say it once together.
+        if is_needless and needless == MADE_ANEW:
             logger.warning(
                 "this process has taken %d tokens of %s while it had one that was good, each with a new "
                 "TokenSource: make it once, beside the HTTP client, and keep it; or give it cache=",
