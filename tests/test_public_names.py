@@ -25,6 +25,7 @@ PUBLIC = {
         "path",
         "where",
     ],
+    "gatewright.client": ["TokenError", "TokenRefused", "TokenSource", "TokenUnavailable"],
     "gatewright.guard": [
         "AccessToken",
         "BadHeader",
@@ -88,7 +89,7 @@ def loaded_by(statement: str) -> set[str]:
 LIGHT = {"gatewright", "cryptography", "_cffi_backend", "_openssl"}
 
 
-@pytest.mark.parametrize("module", ["gatewright", "gatewright.guard", "gatewright.asgi"])
+@pytest.mark.parametrize("module", ["gatewright", "gatewright.guard", "gatewright.asgi", "gatewright.client"])
 def test_the_guard_loads_the_standard_library_and_cryptography_alone(module: str) -> None:
     assert loaded_by(f"import {module}") - sys.stdlib_module_names <= LIGHT
 

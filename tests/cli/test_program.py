@@ -42,6 +42,7 @@ COMMANDS = [
     ("env",),
     ("can",),
     ("scopes", "push"),
+    ("doctor",),
 ]
 
 

@@ -373,7 +373,7 @@ def test_the_child_of_a_fork_does_not_keep_its_parents_turn(
     waiting = threading.Thread(target=keys.warm)
     waiting.start()
     assert soon(lambda: issuer.fetches == 1)
-    (lock,) = keys._snapshot._held  # type: ignore[union-attr]  # noqa: SLF001 - what the child must not have
+    (lock,) = keys._snapshot._turns.held  # type: ignore[union-attr]  # noqa: SLF001 - what the child must not have
     with warnings.catch_warnings():
         # Newer Pythons warn of a fork beside threads, which is what this is about.
         warnings.simplefilter("ignore", DeprecationWarning)

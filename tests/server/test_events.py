@@ -322,3 +322,21 @@ def test_a_refused_stranger_has_an_empty_name_as_at_auth0() -> None:
     )
     assert happened.document["client_name"] == ""
     assert "client_id" not in happened.document
+
+
+@pytest.mark.usefixtures("_patient")
+def test_while_the_database_is_away_token_requests_are_counted_on(
+    blocker: sqlite3.Connection, database: Database
+) -> None:
+    store = database.opened[0]
+    log = EventLog(store)
+    log.note_token("one", "urn:api", (), at=NOW, lifetime=60)
+    with pytest.raises(StoreUnavailable):
+        log.flush()
+    log.note_token("one", "urn:api", (), at=NOW + 1, lifetime=60)
+    blocker.execute("ROLLBACK")
+    log.flush()
+    log.flush()
+    (row,) = store.read(lambda tx: tx.token_requests.between(0, 10**6))
+    assert (row.client_id, row.audience, row.asked, row.needless) == ("one", "urn:api", 2, 1)
+    log.close()

@@ -18,6 +18,7 @@ _EXTRA_OF = {
     "alembic": "server",
     "jinja2": "server",
     "msgspec": "server",
+    "prometheus_client": "server",
     "sqlalchemy": "server",
     "starlette": "server",
     "structlog": "server",

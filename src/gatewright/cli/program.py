@@ -134,6 +134,15 @@ _COMMANDS = (
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
     (
         MANAGE,
+        "doctor",
+        "doctor:doctor",
+        "Look at the server, and at how it is used.",
+        examples(
+            "gatewright doctor", "gatewright doctor --json | jq '.checks[] | select(.verdict != \"ok\")'"
+        ),
+    ),
+    (
+        MANAGE,
         "export",
         "exchange:export",
         "Write the tenant to a file, in the form of auth0-deploy-cli.",

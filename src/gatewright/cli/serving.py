@@ -46,6 +46,10 @@ def serve(
         Path | None,
         Parameter(help="A file as of `gatewright import`, brought in before the server is ready."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        Parameter(help="HOST:PORT where counts for Prometheus are told at /metrics; off without it."),
+    ] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with settings.")] = None,
 ) -> None:
     """Run the authorization server until Ctrl-C or SIGTERM.
@@ -65,6 +69,7 @@ def serve(
         workers=workers,
         tls=tls,
         seed=seed,
+        metrics=metrics,
     )
     # Read before anything is made: a file that is none leaves no trace.
     tenant = None if settings.seed is None else read_file(settings.seed)

@@ -22,7 +22,8 @@ from gatewright.guard.driving import adrive, drive, is_async, running_loop
 from gatewright.guard.fetching import TIMEOUT, Answer, Fetch
 from gatewright.guard.freshness import AbsentKeys, KeyHealth, KeyState, Wanted
 from gatewright.guard.refresh import Fetched, FetchFailed, steps
-from gatewright.guard.snapshot import POLL, SnapshotFile, Stored
+from gatewright.guard.shared_file import POLL
+from gatewright.guard.snapshot import SnapshotFile, Stored
 from gatewright.guard.transport import HttpFetch
 from gatewright.jose import JWK
 from gatewright.jose.errors import UnknownKey

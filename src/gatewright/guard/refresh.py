@@ -67,7 +67,9 @@ def steps(
     discovered = False
     if discover or jwks_uri is None:
         try:
-            jwks_uri, revocations_uri = yield from _discovery(issuer, insecure=insecure)
+            url, document = yield from metadata(issuer)
+            jwks_uri = endpoint_in(document, "jwks_uri", url=url, issuer=issuer, insecure=insecure)
+            revocations_uri = feed_address(document.get("revocations_uri"), issuer=issuer)
             discovered = True
         except FetchFailed as failure:
             if jwks_uri is None or not failure.outage:
@@ -93,7 +95,14 @@ def lifetime(headers: Headers) -> float:
     return min(max(float(max_age[1]), SHORTEST_LIFETIME), LONGEST_LIFETIME)
 
 
-def _discovery(issuer: str, *, insecure: bool) -> Generator[str, Answer, tuple[str, str | None]]:
+def metadata(issuer: str) -> Generator[str, Answer, tuple[str, dict[str, object]]]:
+    """The way to what an issuer says of itself, and where it says so: OpenID discovery, else RFC 8414.
+
+    Nothing in it is checked but that it is of this issuer.
+
+    Raises:
+        FetchFailed: as `steps`.
+    """
     url = issuer.removesuffix("/") + "/.well-known/openid-configuration"
     status, _, body = yield url
     if status == _NOT_FOUND:
@@ -110,8 +119,7 @@ def _discovery(issuer: str, *, insecure: bool) -> Generator[str, Answer, tuple[s
         # OpenID Connect Discovery, section 4.3: somebody else's document, or a typing error in ours.
         said = str(document.get("issuer"))[:200]
         raise FetchFailed(f"{url} is of the issuer {said!r}, not {issuer!r}", outage=False)
-    jwks_uri = _jwks_uri(url, document, issuer=issuer, insecure=insecure)
-    return jwks_uri, feed_address(document.get("revocations_uri"), issuer=issuer)
+    return url, document
 
 
 def _authorization_server_url(issuer: str) -> str:
@@ -121,12 +129,17 @@ def _authorization_server_url(issuer: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}"
 
 
-def _jwks_uri(url: str, document: Mapping[str, object], *, issuer: str, insecure: bool) -> str:
-    found = document.get("jwks_uri")
+def endpoint_in(document: Mapping[str, object], name: str, *, url: str, issuer: str, insecure: bool) -> str:
+    """The address that the document found at `url` gives under this name.
+
+    Raises:
+        FetchFailed: none, or one that may not be fetched.
+    """
+    found = document.get(name)
     if not isinstance(found, str):
-        raise FetchFailed(f"{url} names no jwks_uri", outage=False)
+        raise FetchFailed(f"{url} names no {name}", outage=False)
     if not may_be_fetched(found, issuer=issuer, insecure=insecure):
-        raise FetchFailed(f"{url} names a jwks_uri that is not https: {found[:200]!r}", outage=False)
+        raise FetchFailed(f"{url} names a {name} that is not https: {found[:200]!r}", outage=False)
     return found
 
 
@@ -147,7 +160,7 @@ def feed_address(found: object, *, issuer: str) -> str | None:
 
 
 def may_be_fetched(url: str, *, issuer: str, insecure: bool) -> bool:
-    """Whether a key set may be got there: https, or plain http from loopback to loopback, or `insecure`."""
+    """Whether the issuer may be asked there: https, plain http from loopback to loopback, or `insecure`."""
     try:
         parts = urlsplit(url)
         if not parts.hostname or not url.isascii() or not url.isprintable() or " " in url:

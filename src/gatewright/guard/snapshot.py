@@ -18,13 +18,9 @@ not believed either when it is malformed, of another issuer or key set, of a tim
 lifetime and 24 hours. Beside it, `.lock` is what the processes take turns by.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,26 +33,15 @@ from gatewright.guard.refresh import (
     feed_address,
     may_be_fetched,
 )
+from gatewright.guard.shared_file import FileRefused, Turns, content_of, replace
 from gatewright.jose import JWKS
 from gatewright.jose.encoding import parse_json
 from gatewright.jose.errors import InvalidKey, MalformedToken
 
-try:
-    import fcntl
-except ImportError:  # no locks on this system: each process asks for itself
-    fcntl = None  # type: ignore[assignment]  # looked at before each use
-
 MAX_BYTES: Final = 512 * 1024
-POLL: Final = 0.02  # seconds between two looks at another process's lock
 _FORMAT: Final = 1
-_OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
-_CAREFULLY: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 logger = logging.getLogger("gatewright.guard")
-
-
-class _Refused(Exception):
-    """Why the file is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +71,15 @@ class SnapshotFile:
         self._jwks_uri = jwks_uri
         self._insecure = insecure
         self._complained: str | None = None
-        self._held: set[int] = set()
+        self._turns = Turns(path, self._complain)
 
     def read(self, now: float) -> Stored | None:
         """What the file holds, if it is to be believed at `now`; why not is logged."""
         try:
-            return self._parsed(_content(self.path), now)
+            return self._parsed(content_of(self.path, limit=MAX_BYTES), now)
         except FileNotFoundError:
             return None
-        except (OSError, _Refused, MalformedToken, InvalidKey) as error:
+        except (OSError, FileRefused, MalformedToken, InvalidKey) as error:
             self._complain(f"is not used: {error}")
             return None
 
@@ -112,7 +97,7 @@ class SnapshotFile:
             document["revocations_uri"] = stored.fetched.revocations_uri
         content = json.dumps(document, separators=(",", ":")).encode("ascii")
         try:
-            _replace(self.path, content)
+            replace(self.path, content)
         except OSError as error:
             self._complain(f"cannot be written: {error}")
 
@@ -121,51 +106,32 @@ class SnapshotFile:
 
         -1 where no turns can be taken, for then there is nobody to wait for.
         """
-        if fcntl is None:
-            return -1
-        try:
-            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
-        except OSError as error:
-            self._complain(f"cannot be locked: {error}")
-            return -1
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            return None if isinstance(error, BlockingIOError) else -1
-        self._held.add(lock)
-        return lock
+        return self._turns.take()
 
     def end_turn(self, lock: int | None) -> None:
         """Give back what `take_turn` gave."""
-        if lock is None or lock not in self._held:
-            return
-        self._held.discard(lock)
-        os.close(lock)
+        self._turns.end(lock)
 
     def start_anew(self) -> None:
         """In the child of a fork: a lock lasts until the last process that has it open closes it."""
-        for lock in self._held:
-            with contextlib.suppress(OSError):
-                os.close(lock)
-        self._held = set()
+        self._turns.start_anew()
 
     def _parsed(self, content: bytes, now: float) -> Stored:
         document = parse_json(content)
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
-            raise _Refused("it is not of this format")
+            raise FileRefused("it is not of this format")
         if document.get("issuer") != self._issuer:
-            raise _Refused("it is of another issuer")
+            raise FileRefused("it is of another issuer")
         uri = document.get("jwks_uri")
         if not isinstance(uri, str) or (self._jwks_uri is not None and uri != self._jwks_uri):
-            raise _Refused("it is of another jwks_uri")
+            raise FileRefused("it is of another jwks_uri")
         if uri != self._jwks_uri and not may_be_fetched(uri, issuer=self._issuer, insecure=self._insecure):
-            raise _Refused("its jwks_uri is not https")
+            raise FileRefused("its jwks_uri is not https")
         at, lifetime = _number(document, "fetched_at"), _number(document, "lifetime")
         if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:
-            raise _Refused("its lifetime cannot be")
+            raise FileRefused("its lifetime cannot be")
         if not 0 <= now - at < lifetime + STALE_IF_ERROR:
-            raise _Refused("it is of a time to come" if now < at else "it is too old")
+            raise FileRefused("it is of a time to come" if now < at else "it is too old")
         keys = JWKS.parse({"keys": document.get("keys")}, public_only=True)
         feed = feed_address(document.get("revocations_uri"), issuer=self._issuer)
         return Stored(Fetched(keys, lifetime, uri, discovered=False, revocations_uri=feed), at)
@@ -180,39 +146,5 @@ class SnapshotFile:
 def _number(document: dict[str, object], name: str) -> float:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Refused(f"its {name} is no number")
+        raise FileRefused(f"its {name} is no number")
     return float(value)
-
-
-def _content(path: Path) -> bytes:
-    opened = os.open(path, os.O_RDONLY | _CAREFULLY)
-    try:
-        about = os.fstat(opened)
-        if not stat.S_ISREG(about.st_mode):
-            raise _Refused("it is no regular file")
-        if hasattr(os, "geteuid"):
-            if about.st_uid != os.geteuid():
-                raise _Refused("it belongs to another user")
-            if about.st_mode & _OTHERS_MAY_WRITE:
-                raise _Refused("others may write it")
-        # By the descriptor, so that what was judged is what is read.
-        with open(opened, "rb", closefd=False) as file:
-            content = file.read(MAX_BYTES + 1)
-    finally:
-        os.close(opened)
-    if len(content) > MAX_BYTES:
-        raise _Refused(f"it is larger than {MAX_BYTES} bytes")
-    return content
-
-
-def _replace(path: Path, content: bytes) -> None:
-    # Not synced to disk: what a crash loses is fetched again.
-    opened, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(opened, "wb") as file:  # noqa: PTH123 - a descriptor
-            file.write(content)
-        os.replace(name, path)  # noqa: PTH105 - mkstemp gives a string
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108 - mkstemp gives a string
-        raise

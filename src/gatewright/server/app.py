@@ -11,7 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -41,6 +41,10 @@ from gatewright.server.openapi import OPENAPI_PATH, OpenApiDocument
 from gatewright.server.requests import MANAGEMENT_PATH, RequestFrame, json_response, render
 from gatewright.server.revocations import Revocations
 from gatewright.server.settings import Settings
+from gatewright.server.store import Store, Transaction
+
+if TYPE_CHECKING:
+    from gatewright.server.metrics import Metrics
 
 Clock = Callable[[], float]
 Door = Callable[[Server, Request], Awaitable[Response]]
@@ -68,15 +72,17 @@ def build(settings: Settings, *, now: Clock = time.time) -> Server:
         store.close()
         raise
     source = Source(tenant=settings.tenant, hostname=host)
+    metrics = _counting(store) if settings.metrics else None
     return Server(
         settings=settings,
         store=store,
         keys=keys,
-        events=EventLog(store),
+        events=EventLog(store, metrics=metrics),
         limits=Limits(store, now=now),
         revocations=Revocations(store, keys, issuer=settings.issuer, now=now),
         source=source,
         now=now,
+        metrics=metrics,
     )
 
 
@@ -113,7 +119,13 @@ def make_app(server: Server) -> Starlette:
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(RequestFrame, trusted_proxies=server.settings.trusted_proxies)],
+        middleware=[
+            Middleware(
+                RequestFrame,
+                trusted_proxies=server.settings.trusted_proxies,
+                answered=None if server.metrics is None else server.metrics.answered,
+            )
+        ],
         exception_handlers={OAuthError: _refusal, HTTPException: _no_such_page},  # type: ignore[dict-item]  # Starlette types handlers by Exception
     )
     app.router.redirect_slashes = False  # such a redirect goes to whatever host the request named
@@ -160,15 +172,17 @@ def serve(
             close(server)
             raise
         if settings.workers == 1:
-            if ready is not None:
-                ready()
-            uvicorn.Server(_config(app, tls)).run(sockets)
+            with _telling(server):
+                if ready is not None:
+                    ready()
+                uvicorn.Server(_config(app, tls)).run(sockets)
             return
         close(server)  # made here so that a fault is said once, and the workers find everything made
-        if ready is not None:
-            ready()
-        config = _config(Worker(settings), tls, factory=True, workers=settings.workers)
-        Multiprocess(config, sockets=sockets).run()
+        with _telling_of_workers(settings):
+            if ready is not None:
+                ready()
+            config = _config(Worker(settings), tls, factory=True, workers=settings.workers)
+            Multiprocess(config, sockets=sockets).run()
     finally:
         for each in sockets:
             each.close()
@@ -187,10 +201,12 @@ class RunningServer:
     ) -> None:
         self.settings = settings
         self.issuer = settings.issuer
+        self._told = contextlib.ExitStack()
         self._sockets = list(sockets or listen(*settings.address))
         try:
             self.server = build(settings, now=now)
             tls = prepare_tls(settings, now=now())
+            self._told.enter_context(_telling(self.server))
         except BaseException:
             self._close_sockets()
             raise
@@ -207,6 +223,7 @@ class RunningServer:
         """Ends requests in flight, writes events, closes the database; may be called twice."""
         self._http.should_exit = True
         self._thread.join()
+        self._told.close()
         self._close_sockets()
 
     def __enter__(self) -> Self:
@@ -265,6 +282,34 @@ def _config(
         ws="none",
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _counting(store: Store) -> "Metrics":
+    from gatewright.server.metrics import Metrics  # noqa: PLC0415 - for those who want metrics
+
+    metrics = Metrics()
+    metrics.applied(store.read(Transaction.revision))
+    store.on_change(lambda batch: metrics.applied(batch.revision))
+    return metrics
+
+
+def _telling(server: Server) -> contextlib.AbstractContextManager[None]:
+    """Tells what this process counts, if it does."""
+    address = server.settings.metrics_address
+    if address is None or server.metrics is None:
+        return contextlib.nullcontext()
+    from gatewright.server.metrics import exposed  # noqa: PLC0415 - as above
+
+    return exposed(address, server.metrics.registry)
+
+
+def _telling_of_workers(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Tells what the workers count that are started within, if they do."""
+    if settings.metrics_address is None:
+        return contextlib.nullcontext()
+    from gatewright.server.metrics import gathered  # noqa: PLC0415 - as above
+
+    return gathered(settings.metrics_address)
 
 
 def _mount(api: ManagementApi) -> Mount:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gatewright.server.events import EventLog, Source
 from gatewright.server.keys import SigningKeys
@@ -9,6 +10,9 @@ from gatewright.server.limits import Limits
 from gatewright.server.revocations import Revocations
 from gatewright.server.settings import Settings
 from gatewright.server.store import Store
+
+if TYPE_CHECKING:
+    from gatewright.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,4 @@ class Server:
     revocations: Revocations
     source: Source
     now: Callable[[], float]
+    metrics: "Metrics | None" = None

@@ -3,7 +3,7 @@
 A change and its event are one transaction (``Transaction.events``). Token events are too many for
 that: they are gathered here and written in batches off the request path, so that a killed process
 loses at most the last tenth of a second of them, and a graceful stop none. When a client secret was
-last used goes the same way.
+last used, and how many tokens were asked for, goes the same way.
 """
 
 import itertools
@@ -14,9 +14,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from gatewright.server.model import EventType, LogEvent
 from gatewright.server.store import Store, Transaction
+from gatewright.server.token_requests import TokenRequests
+
+if TYPE_CHECKING:
+    from gatewright.server.metrics import Metrics
 
 BATCH_EVERY = 0.05  # seconds; with the write itself under the promised 100 ms
 MOST_BUFFERED = 100_000
@@ -97,8 +102,10 @@ def new_log_id(date: float) -> str:
 class EventLog:
     """Gathers token events and writes them in batches; bounded, and it never delays a request."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, metrics: "Metrics | None" = None) -> None:
         self.dropped = 0
+        self._metrics = metrics
+        self.token_requests = TokenRequests()
         self._store = store
         self._buffer: deque[LogEvent] = deque()
         self._uses: dict[tuple[str, str], float] = {}
@@ -111,10 +118,14 @@ class EventLog:
 
     def record(self, event: LogEvent) -> None:
         """Takes an event; when the database has been away for long, the newest are dropped and counted."""
+        if self._metrics is not None:
+            self._metrics.recorded(event)
         if len(self._buffer) >= MOST_BUFFERED:
             if not self.dropped:
                 logger.error("the database has been away for too long: log events are dropped from now on")
             self.dropped += 1
+            if self._metrics is not None:
+                self._metrics.dropped()
             return
         self._buffer.append(event)
         self._filled.set()
@@ -123,6 +134,15 @@ class EventLog:
         """Notes that a secret of a client was used; of several uses the latest is written."""
         with self._noting:
             self._uses[client_id, secret_id] = at
+        self._filled.set()
+
+    def note_token(
+        self, client_id: str, audience: str, scopes: Sequence[str], *, at: float, lifetime: float
+    ) -> None:
+        """Counts a token that was issued: see `gatewright.server.token_requests`."""
+        is_needless = self.token_requests.note(client_id, audience, scopes, at=at, lifetime=lifetime)
+        if is_needless and self._metrics is not None:
+            self._metrics.asked_needlessly()
         self._filled.set()
 
     def flush(self) -> None:
@@ -136,12 +156,14 @@ class EventLog:
             batch = [self._buffer.popleft() for _ in range(len(self._buffer))]
             with self._noting:
                 uses, self._uses = self._uses, {}
-            if not batch and not uses:
+            counts = self.token_requests.take()
+            if not batch and not uses and not counts:
                 return
 
             def write(tx: Transaction) -> None:
                 tx.events.append(batch)
                 tx.secret_uses.note(uses)
+                tx.token_requests.add(counts)
 
             try:
                 self._store.write(write)
@@ -149,8 +171,12 @@ class EventLog:
                 self._buffer.extendleft(reversed(batch))
                 with self._noting:
                     self._uses = uses | self._uses
+                self.token_requests.give_back(counts)
                 self._filled.set()
                 raise
+            finally:
+                if self._metrics is not None:
+                    self._metrics.waiting(len(self._buffer))
 
     def close(self) -> None:
         """Writes what is left and stops."""

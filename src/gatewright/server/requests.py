@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import ClientDisconnect, Request
@@ -30,8 +30,15 @@ logger = logging.getLogger("gatewright.server")
 class RequestFrame:
     """Outermost: gives the request its id, logs one line for it, and turns an unknown failure into a 500."""
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trusted_proxies: Sequence[Network] = (),
+        answered: Callable[[str, int], None] | None = None,
+    ) -> None:
         self._app = app
+        self._answered = answered
         self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +75,8 @@ class RequestFrame:
             milliseconds = round((time.perf_counter() - begun) * 1000, 2)
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
             logger.info("request", extra={**line, "request_id": request_id, **facts})
+            if self._answered is not None:
+                self._answered(scope["path"], status)
 
 
 def note(request: Request, **facts: object) -> None:

@@ -61,6 +61,7 @@ class Settings:
         workers: processes that serve.
         tls: empty for http, ``local`` for https with a certificate that the server makes itself for
             localhost, or ``CERT,KEY``: the files (PEM) of a certificate chain and its key.
+        metrics: ``HOST:PORT`` where counts for Prometheus are told at ``/metrics``; nowhere when empty.
         trusted_proxies: addresses and networks, separated by commas, whose ``X-Forwarded-For`` is believed.
         allow_insecure_issuer: an ``http://`` issuer that is not on loopback is a fault unless this is set.
         seed: a file that ``gatewright serve`` brings in at each start, before it is ready; ``None`` is none.
@@ -75,6 +76,7 @@ class Settings:
     master_key: Secret | None = None
     workers: int = 1
     tls: str = ""
+    metrics: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     allow_insecure_issuer: bool = False
     seed: Path | None = None
@@ -106,6 +108,11 @@ class Settings:
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
         return split_address(self.listen)
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port where counts are told, if they are."""
+        return split_address(self.metrics) if self.metrics else None
 
     @property
     def certificate_files(self) -> tuple[Path, Path] | None:
@@ -302,6 +309,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "master_key": lambda raw: raw if isinstance(raw, Secret) else Secret(_text(raw)),
     "workers": _workers,
     "tls": _tls,
+    "metrics": lambda raw: raw if raw == "" else _listen(raw),
     "trusted_proxies": _networks,
     "allow_insecure_issuer": _switch,
     "seed": _file,

@@ -95,6 +95,7 @@ NEEDS = {
     "GET /guard-reports/apis": "read:guard_reports",
     "GET /stats/daily": "read:stats",
     "GET /stats/active-users": "read:stats",
+    "GET /stats/token-requests": "read:stats",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }

@@ -77,21 +77,43 @@ def test_active_users_are_the_clients_of_thirty_days(caller: Caller, moving_cloc
     assert active() == 1  # the caller
 
 
+def counted(caller: Caller, **params: str) -> list[tuple[str, str, int, int]]:
+    """Day, audience, asked and needless of each row that is not the caller's own."""
+    answer = caller.manage("GET", "stats/token-requests", params=params)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()
+    assert all(list(row) == ["date", "client_id", "audience", "asked", "needless"] for row in rows)
+    return [
+        (row["date"], row["audience"], row["asked"], row["needless"])
+        for row in rows
+        if row["client_id"] != caller.operator.client_id
+    ]
+
+
+def test_token_requests_are_counted_and_the_needless_among_them(caller: Caller) -> None:
+    today = ("2027-01-15T00:00:00.000Z", API, 2, 1)
+    earlier = ("2026-12-06T00:00:00.000Z", API, 3, 2)
+    assert counted(caller) == [today]
+    assert counted(caller, **{"from": "20261206", "to": "20270115"}) == [earlier, today]
+    assert counted(caller, **{"from": "20261207", "to": "20270114"}) == []
+
+
+@pytest.mark.parametrize("path", ["stats/daily", "stats/token-requests"])
 @pytest.mark.parametrize("name", ["from", "to"])
 @pytest.mark.parametrize(
     "text", ["2027-01-15", "20271315", "20270230", "2027111", "00010101", "99991231", "x", ""]
 )
 def test_day_that_is_none_is_refused(
-    caller: Caller, refused: Callable[..., None], name: str, text: str
+    caller: Caller, refused: Callable[..., None], path: str, name: str, text: str
 ) -> None:
-    answer = caller.manage("GET", "stats/daily", params={name: text})
+    answer = caller.manage("GET", path, params={name: text})
 
     detail = f"Object didn't pass validation for format date: {text}"
     refused(answer, 400, f"Query validation error: '{detail}' on property {name}.", "invalid_query_string")
 
 
 def test_scope_is_needed(holding: Callable[[str], Limited], refused: Callable[..., None]) -> None:
-    for path in ("stats/daily", "stats/active-users"):
+    for path in ("stats/daily", "stats/active-users", "stats/token-requests"):
         assert holding("read:stats")("GET", path).status_code == 200
         text = "Insufficient scope, expected any of: read:stats"
         refused(holding("read:logs")("GET", path), 403, text, "insufficient_scope")

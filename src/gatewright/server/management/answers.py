@@ -124,6 +124,16 @@ class DailyStatsMade(Struct):
     created_at: str
 
 
+class TokenRequestsMade(Struct):
+    """How many tokens a client asked for at an audience on one day, and how many of them needlessly."""
+
+    date: str
+    client_id: str
+    audience: str
+    asked: int
+    needless: int
+
+
 class RefusalMade(Struct):
     """Refusals of one kind in one minute, and what this server knows of them."""
 

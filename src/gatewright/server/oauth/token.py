@@ -89,9 +89,17 @@ def _token_response(token: str, authorization: Authorization, limits: Mapping[st
 def _record_token(server: Server, http: Request, authorization: Authorization) -> None:
     scope = " ".join(authorization.scopes)
     note(http, client_id=authorization.client.client_id, scope=scope[:LONGEST_SHOWN])
+    now = server.now()
+    server.events.note_token(
+        authorization.client.client_id,
+        authorization.audience,
+        authorization.scopes,
+        at=now,
+        lifetime=authorization.lifetime,
+    )
     event = log_event(
         EventType.CLIENT_CREDENTIALS_EXCHANGED,
-        date=server.now(),
+        date=now,
         source=server.source,
         caller=caller(http),
         description="Client credentials exchange succeeded",

@@ -114,6 +114,17 @@ secret_uses = Table(
     Column("last_used_at", Float, nullable=False),
 )
 
+# How many tokens were asked for, and how many while the one before was good: `day` in days since 1970.
+token_requests = Table(
+    "token_requests",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("client_id", String(64), primary_key=True),
+    Column("audience", String(600), primary_key=True),
+    Column("asked", Integer, nullable=False),
+    Column("needless", Integer, nullable=False),
+)
+
 # What was leased of a token quota in a window, by all processes together.
 quota_windows = Table(
     "quota_windows",
