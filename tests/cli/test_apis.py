@@ -17,7 +17,7 @@ def test_new_api_comes_with_a_test_application_authorized_for_nothing(cli: Cli, 
     assert "IDENTIFIER" in made.out
 
     (application,) = [
-        each for each in caller.manage("GET", "clients").json() if each["name"] == "Fresh (Test Application)"
+        each for each in cli("apps", "list", "--json").json if each["name"] == "Fresh (Test Application)"
     ]
     assert application["app_type"] == "non_interactive"
     assert application["grant_types"] == ["client_credentials"]

@@ -6,7 +6,6 @@ there is none.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -20,7 +19,7 @@ from gatewright.guard.fetching import Answer, exchange
 from gatewright.guard.refresh import FetchFailed, endpoint_in, metadata
 from gatewright.guard.shared_file import POLL
 from gatewright.guard.transport import HttpFetch
-from gatewright.guard.waiting import Script, Want, asked
+from gatewright.guard.waiting import CHANCE, Script, Want, asked
 
 FetchToken: TypeAlias = Callable[..., Answer | Awaitable[Answer]]
 """`fetch(url)` gets, `fetch(url, body=..., headers=...)` posts: the answer, or an awaitable of it."""
@@ -34,8 +33,6 @@ LONGEST_WINDOW: Final = 300.0  # seconds
 _NO_ENDPOINT: Final = (404, 405, 410)
 
 logger = logging.getLogger("gatewright.client")
-# The system's, so that processes after a fork do not all draw the same.
-CHANCE: Final = random.SystemRandom()
 
 
 def window(token: Granted) -> float:

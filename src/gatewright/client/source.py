@@ -20,12 +20,12 @@ from typing import Final, TypeAlias
 from gatewright.client.cache import TokenFile, digest, identity, made_folder
 from gatewright.client.errors import TokenError, TokenRefused, TokenUnavailable, fresh
 from gatewright.client.needless import Watch
-from gatewright.client.renewal import CHANCE, FetchToken, Renewal, window
+from gatewright.client.renewal import FetchToken, Renewal, window
 from gatewright.client.request import Granted, split_scope, wish_of
 from gatewright.guard.driving import is_async, running_loop
 from gatewright.guard.options import checked_issuer
 from gatewright.guard.refresh import may_be_fetched
-from gatewright.guard.waiting import adrive, drive
+from gatewright.guard.waiting import CHANCE, adrive, drive
 from gatewright.jose import JWK
 
 TIMEOUT: Final = 20.0  # seconds for a renewal, repetitions included

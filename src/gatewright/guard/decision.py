@@ -127,11 +127,9 @@ class Guard:
             snapshot=options.made_folder(snapshot),
             revocations=revocations,
         )
-        self._verdicts = Verdicts(
-            observe=observe,
-            enforce=enforce,
-            reporter=reporter_of(report, trusted, self._audience, enforce=enforce, fetch=fetch, now=now),
-        )
+        urls = [issuer.url for issuer in trusted]
+        reporter = reporter_of(report, urls, self._audience, enforce=enforce, fetch=fetch, now=now)
+        self._verdicts = Verdicts(observe=observe, enforce=enforce, reporter=reporter)
         by_url = {issuer.url: defaults.trust(issuer) for issuer in trusted}
         used = {name for issuer in by_url.values() for name in issuer.algorithms}
         self._verifier = Verifier(

@@ -9,7 +9,6 @@ or not good, changes nothing: what was revoked stays so, and everything else is 
 import asyncio
 import contextlib
 import os
-import random
 import threading
 import time
 import weakref
@@ -26,7 +25,7 @@ from gatewright.guard.revocations import FEED_TYPE, BadFeed, FeedHealth, KnownRe
 from gatewright.guard.token import AccessToken
 from gatewright.guard.transport import HttpFetch
 from gatewright.guard.verdicts import logger
-from gatewright.guard.waiting import Want, waited_for
+from gatewright.guard.waiting import CHANCE, Want, waited_for
 from gatewright.jose import JWK, jws, jwt
 
 POLL: Final = 5.0  # seconds between two questions
@@ -258,7 +257,7 @@ def _poll(reference: "weakref.ref[RevocationFeed]", polling: _Polling) -> None:
         del feed
         _settle(polling.first)
         # Spread, so that processes started together do not ask together.
-        time.sleep(POLL * random.uniform(0.9, 1.1))  # noqa: S311 - guards nothing
+        time.sleep(POLL * CHANCE.uniform(0.9, 1.1))
     _settle(polling.first)
 
 

@@ -3,13 +3,13 @@
 Times are seconds since 1970 by the guard's clock, and always passed in.
 """
 
-import random
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from gatewright.guard.refresh import Fetched, FetchFailed
 from gatewright.guard.revocations import FeedHealth
+from gatewright.guard.waiting import CHANCE
 from gatewright.jose import JWKS
 from gatewright.jose.errors import UnknownKey
 
@@ -120,7 +120,7 @@ class KeyState:
     def learned(self, fetched: Fetched, at: float) -> "KeyState":
         """After a good answer that was asked for at `at`, by this process or another."""
         same = self.keys is not None and self.keys.to_dict() == fetched.keys.to_dict()
-        ahead = random.uniform(*_AHEAD)  # noqa: S311 - spreads load, guards nothing
+        ahead = CHANCE.uniform(*_AHEAD)
         moved = fetched.jwks_uri != self.jwks_uri
         return KeyState(
             # The very keys as before, so that what was verified with them stays verified.

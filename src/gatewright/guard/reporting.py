@@ -9,22 +9,21 @@ their own: whoever is at the door never waits for it, and what finds no room is 
 import contextlib
 import logging
 import os
-import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from gatewright.guard.delivery import Delivery, Post, Reports, Undelivered
 from gatewright.guard.errors import Denied
 from gatewright.guard.fetching import Fetch
-from gatewright.guard.issuers import Issuer
 from gatewright.guard.request import Request
 from gatewright.guard.rules import Rule, alternatives
 from gatewright.guard.token import AccessToken
 from gatewright.guard.transport import HttpFetch
+from gatewright.guard.waiting import CHANCE
 
 MOST_WAITING: Final = 1000  # rows of a kind
 MOST_AT_ONCE: Final = 200  # rows of a kind in one request
@@ -254,7 +253,7 @@ class Reporter:
 
 def reporter_of(
     reports: Reports | None,
-    issuers: Iterable[Issuer],
+    issuers: Sequence[str],
     audience: tuple[str, ...],
     *,
     enforce: bool,
@@ -271,9 +270,8 @@ def reporter_of(
         return None
     if not isinstance(reports, Reports):
         raise TypeError(f"report is Reports(client_id=..., client_secret=...), not {type(reports).__name__}")
-    urls = [issuer.url for issuer in issuers]
-    issuer = next(iter(urls), None) if reports.issuer is None else reports.issuer
-    if issuer is None or issuer not in urls:
+    issuer = next(iter(issuers), None) if reports.issuer is None else reports.issuer
+    if issuer is None or issuer not in issuers:
         raise ValueError("a guard reports to one of the issuers it names: Reports(..., issuer=...)")
     post = reports.fetch or (fetch if isinstance(fetch, HttpFetch) else HttpFetch())
     return Reporter(reports, issuer=issuer, audience=audience, enforce=enforce, now=now, post=post)
@@ -284,7 +282,7 @@ def _send_for_ever(reporter_of: "Callable[[], Reporter | None]", hurry: threadin
     failures, idle_since = 0, time.monotonic()
     while True:
         if hurry.wait(USES_AFTER):
-            time.sleep(REFUSALS_AFTER * random.uniform(0.5, 1))  # noqa: S311 - spreads processes, no secret
+            time.sleep(REFUSALS_AFTER * CHANCE.uniform(0.5, 1))
         reporter = reporter_of()
         if reporter is None:
             return
@@ -296,7 +294,7 @@ def _send_for_ever(reporter_of: "Callable[[], Reporter | None]", hurry: threadin
         del reporter
         if failures:
             pause = min(LONGEST_PAUSE, 2.0**failures)
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - as above
+            time.sleep(pause * CHANCE.uniform(0.5, 1))
 
 
 def _document(refusals: Mapping[Refusal, _Count], uses: Mapping[Use, int], dropped: int) -> dict[str, object]:
