@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-# Spreads what many processes would do at once. The system's: after a fork not all draw the same, and no program
-# that has seeded the module's own generator finds its numbers gone.
+# Spreads what many processes would do at once. The system's: after a fork not all draw the same, and no
+# program that has seeded the module's own generator finds its numbers gone.
 CHANCE: Final = random.SystemRandom()
 
 Outcome = TypeVar("Outcome")
