@@ -74,11 +74,13 @@ def test_a_server_that_is_well_needs_nothing(running: RunningServer, bare_cli: C
         "ok    clock           This machine's clock and the server's agree",
         "ok    keys            RS256: the current key has signed for 0 days, the next is announced",
         "ok    token requests  No application asks for tokens while it holds good ones",
+        "-     refusals        No guard reports what it refuses",
+        "                      => gatewright env --reports",
         "ok    applications    No secret and no application has been left behind",
     ]
     shown = bare_cli("doctor", "--json").json
     assert shown["fine"] is True
-    assert [each["verdict"] for each in shown["checks"]] == ["ok"] * 7
+    assert [each["verdict"] for each in shown["checks"]] == [*["ok"] * 6, "-", "ok"]
 
 
 def test_an_application_that_asks_all_the_time_is_named(
@@ -101,6 +103,32 @@ def test_an_application_that_asks_all_the_time_is_named(
     assert shown.json["fine"] is False
     advice = "Keep the token until it expires; gatewright.client does"
     assert findings(shown, "token requests") == [{"verdict": "look", "said": said, "next": advice}]
+
+
+def test_an_application_that_guards_keep_out_is_named_with_the_command(
+    caller: Caller, reader: Application, clock: Clock, bare_cli: Cli
+) -> None:
+    api = caller.manage("GET", f"resource-servers/{API.replace('/', '%2F')}").json()
+    caller.update(f"resource-servers/{api['id']}", scopes=[{"value": "create:blog"}])
+    row = {
+        "minute": int(clock.now), "audience": API, "method": "POST", "route": "/blogs", "enforced": True,
+        "reason": "insufficient_scope", "client_id": reader.client_id, "missing": ["create:blog"],
+        "count": 14, "request_id": "0123456789abcdef",
+    }  # fmt: skip
+    expired = {**row, "reason": "expired", "missing": [], "count": 99}
+    caller.manage("POST", "guard-reports", json={"refusals": [expired]})
+    fine = "In the last hour no guard refused what could have been granted"
+    assert findings(bare_cli("doctor", "--json"), "refusals") == [{"verdict": "ok", "said": fine, "next": ""}]
+    caller.manage("POST", "guard-reports", json={"refusals": [row, {**row, "route": "/b"}]})
+
+    ran = bare_cli("doctor", "--json")
+
+    assert ran.code == 1
+    advice = f"If it may: gatewright grants add {reader.client_id} {API} --scope create:blog"
+    lacks = "'Reader' lacks create:blog for POST {}: refused 14 times in the last hour"
+    assert findings(ran, "refusals") == [
+        {"verdict": "look", "said": lacks.format(route), "next": advice} for route in ("/b", "/blogs")
+    ]
 
 
 def test_whoever_follows_the_advice_is_not_named(

@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from gatewright._version import __version__
 from gatewright.cli.http import Answer, Unreachable, send
 from gatewright.cli.management import Management, Record
 
-READS: Final = ("read:clients", "read:signing_keys", "read:stats")
+READS: Final = ("read:clients", "read:signing_keys", "read:stats", "read:guard_reports")
 
 CLOCK_DRIFT: Final = 10.0  # seconds; guards forgive 30
 KEY_AGE: Final = timedelta(days=365)
@@ -23,6 +23,8 @@ PAIR_AGE: Final = timedelta(days=7)
 UNUSED_AGE: Final = timedelta(days=90)
 NEEDLESS: Final = 20  # a day; a handful are restarts
 MOST_APPLICATIONS: Final = 200
+REFUSALS_OF: Final = timedelta(hours=1)
+MOST_REFUSALS: Final = 200
 _OK: Final = 200
 
 
@@ -180,6 +182,29 @@ def token_requests(patient: Patient) -> Iterator[Finding]:
             f"{row['audience']}, {row['needless']} of them while its token was still good",
             "Keep the token until it expires; gatewright.client does",
         )
+
+
+def refusals(patient: Patient) -> Iterator[Finding]:
+    """Do guards keep out an application for want of a permission that somebody could give it?"""
+    since = str(int(patient.now - REFUSALS_OF.total_seconds()))
+    rows = patient.server.all(
+        "guard-reports/refusals", limit=MOST_REFUSALS, since=since, reason="insufficient_scope"
+    )
+    counted: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        if row["commands"]:
+            name = row.get("client_name") or row.get("client_id")
+            place = f"{row.get('method', '')} {row.get('route') or row['audience']}".strip()
+            said = f"'{name}' lacks {' '.join(row['missing'])} for {place}"
+            counted[said, "; ".join(row["commands"])] += row["count"]
+    if counted:
+        for (said, command), count in counted.most_common():
+            times = "once" if count == 1 else f"{count} times"
+            yield Finding(Verdict.LOOK, f"{said}: refused {times} in the last hour", f"If it may: {command}")
+    elif patient.server.get("guard-reports/apis"):
+        yield Finding(Verdict.FINE, "In the last hour no guard refused what could have been granted")
+    else:
+        yield Finding(Verdict.UNTOLD, "No guard reports what it refuses", "gatewright env --reports")
 
 
 def applications(patient: Patient) -> Iterator[Finding]:

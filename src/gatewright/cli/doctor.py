@@ -30,6 +30,7 @@ CHECKS: Final = (
     Check("clock", checkups.clock),
     Check("keys", checkups.keys, vital=True),
     Check("token requests", checkups.token_requests),
+    Check("refusals", checkups.refusals),
     Check("applications", checkups.applications),
 )
 
