@@ -22,6 +22,7 @@ from gatewright.server.settings import Network
 
 MANAGEMENT_PATH = "/api/v2"
 LONGEST_USER_AGENT = 512
+_REFUSED_FROM = 400
 
 # The standard library's, so that a program which embeds the server decides how lines look.
 logger = logging.getLogger("gatewright.server")
@@ -50,7 +51,8 @@ class RequestFrame:
             scope["client"] = _forwarded_client(scope, self._trusted_proxies)
         request_id = secrets.token_hex(8)
         facts: dict[str, object] = {}
-        scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
+        state = scope.setdefault("state", {})
+        state.update(request_id=request_id, facts=facts, is_routine=False)
         begun = time.perf_counter()
         status = 0
 
@@ -74,9 +76,15 @@ class RequestFrame:
         finally:
             milliseconds = round((time.perf_counter() - begun) * 1000, 2)
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
-            logger.info("request", extra={**line, "request_id": request_id, **facts})
+            level = logging.DEBUG if state["is_routine"] and status < _REFUSED_FROM else logging.INFO
+            logger.log(level, "request", extra={**line, "request_id": request_id, **facts})
             if self._answered is not None:
                 self._answered(scope["path"], status)
+
+
+def routine(request: Request) -> None:
+    """Marks a request that comes all the time: its log line is for debugging, unless it is refused."""
+    request.scope["state"]["is_routine"] = True
 
 
 def note(request: Request, **facts: object) -> None:

@@ -14,6 +14,8 @@ from tests.records import NOW
 from tests.running import bearer, caller_of, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import httpx2
 
     from gatewright.server.app import RunningServer
@@ -96,6 +98,15 @@ def test_what_is_no_revision_is_refused(caller: Caller, since: str) -> None:
 
     assert answer.status_code == 400
     assert answer.json() == {"error": "invalid_request", "error_description": "since is not a revision"}
+
+
+def test_polls_fill_no_log_and_refused_ones_are_in_it(
+    caller: Caller, lines: Sequence[Mapping[str, Any]]
+) -> None:
+    assert ask(caller).status_code == 200
+    assert ask(caller, since="x").status_code == 400
+    told = [line["status"] for line in lines if line["event"] == "request"]
+    assert told == [400]
 
 
 def test_a_revision_of_the_future_is_told_nothing_and_what_is_newest(caller: Caller) -> None:

@@ -30,6 +30,7 @@ from gatewright.server.requests import (
     parse_value,
     read_body,
     require_media_type,
+    routine,
 )
 from gatewright.server.store import Page, Rows, Transaction
 
@@ -134,6 +135,8 @@ async def answer(
     await _with_store(server.store.catch_up())
     token = await _authorize(guard, http, row)
     note(http, client_id=token.client_id)
+    if row.is_unlogged:
+        routine(http)
     pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
     query = http.query_params

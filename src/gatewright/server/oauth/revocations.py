@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gatewright.server.context import Server
 from gatewright.server.errors import OAuthError, StoreUnavailable
-from gatewright.server.requests import is_known
+from gatewright.server.requests import is_known, routine
 from gatewright.server.revocations import TYPE
 
 FEED_PATH = "/.well-known/revocations"
@@ -24,6 +24,7 @@ async def revocation_feed(server: Server, http: Request) -> Response:
     Raises:
         OAuthError: 400 for what is no revision; 503 while the database is away, for then nobody knows.
     """
+    routine(http)
     since = _since(http)
     try:
         await server.store.catch_up()
