@@ -38,6 +38,7 @@ RECORDS = (
     "server.model",
     "server.tenant",
     "server.reported",
+    "server.people",
     "server.sealing",
 )
 FLOOR = (
@@ -90,6 +91,7 @@ TABLE: dict[str, Row] = {
     "server.model": Row(("jose", "server.client"), ("msgspec",)),
     "server.tenant": Row(("server.model",)),
     "server.reported": Row(),
+    "server.people": Row(("server.model",)),
     "server.sealing": Row(("server.errors",), ("cryptography",)),
     "server.store": Row(
         (
@@ -97,6 +99,7 @@ TABLE: dict[str, Row] = {
             "server.client",
             "server.tenant",
             "server.reported",
+            "server.people",
             "server.errors",
             "server.sealing",
         ),
@@ -119,7 +122,9 @@ TABLE: dict[str, Row] = {
     "server.bootstrap": Row((*FLOOR, "server.system_api", "server.files", "server.local_tls")),
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
-    "server.dashboard": Row((*DOOR, "server.management"), ("starlette", "jinja2")),
+    "server.dashboard": Row(
+        (*DOOR, "guard", "server.management", "server.system_api"), ("starlette", "jinja2", "argon2")
+    ),
     "server.openapi": Row(
         ("server.errors", "server.requests", "server.system_api", "server.oauth", "server.management"),
         ("starlette",),

@@ -77,7 +77,7 @@ def serve(
         run(
             settings,
             prepare=None if tenant is None else lambda app: _bring_in(app, settings, tenant),
-            ready=lambda: _say_where(settings),
+            ready=lambda link: _say_where(settings, link),
         )
     except StartupError as error:
         raise Failure(str(error)) from error
@@ -150,13 +150,16 @@ def chosen_folder(given: Path | None) -> Path | None:
     return environment_folder()
 
 
-def _say_where(settings: "Settings") -> None:
+def _say_where(settings: "Settings", link: str | None) -> None:
     folder = settings.data.absolute()
     option = "" if folder == Path.cwd() / NAME else f" --data {shlex.quote(str(folder))}"
     say(f"gatewright {__version__}")
     say()
     say(f"  Issuer       {settings.issuer}")
     say(f"  Key set      {settings.issuer}.well-known/jwks.json")
+    say(f"  Dashboard    {link or settings.issuer + 'ui/'}")
+    if link is not None:
+        say("               good once, for 30 minutes: who opens it becomes the first administrator")
     say(f"  Data         {folder}")
     say()
     if settings.tls == "local":

@@ -26,6 +26,9 @@ from uvicorn.supervisors import Multiprocess
 
 from gatewright.server.bootstrap import make_first_records, open_store, prepare_tls
 from gatewright.server.context import Server
+from gatewright.server.dashboard.app import Dashboard
+from gatewright.server.dashboard.entry import new_start_link
+from gatewright.server.dashboard.rendering import PREFIX, static_file
 from gatewright.server.dashboard.start import start_page
 from gatewright.server.errors import OAuthError, StartupError, StoreUnavailable
 from gatewright.server.events import EventLog, Source
@@ -112,6 +115,8 @@ def make_app(server: Server) -> Starlette:
         # Before the Management API, which would ask for a token.
         Route(OPENAPI_PATH, OpenApiDocument(server.settings.issuer)),
         _mount(ManagementApi(server)),
+        route(f"{PREFIX}/static/{{name}}", static_file),
+        Mount(PREFIX, app=Dashboard(server)),
         route("/health/live", _alive),
         route("/health/ready", _ready),
         route("/", start_page),
@@ -148,12 +153,13 @@ def serve(
     settings: Settings,
     *,
     prepare: Callable[[ASGIApp], None] | None = None,
-    ready: Callable[[], None] | None = None,
+    ready: Callable[[str | None], None] | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM.
 
     ``prepare`` is given the application before anybody else can reach it; what it raises ends the start.
-    ``ready`` is called once the sockets are bound and the data is there.
+    ``ready`` is called once the sockets are bound and the data is there, with the link for the first
+    administrator of the dashboard while there is none.
 
     Raises:
         StartupError: with a plain sentence.
@@ -168,19 +174,20 @@ def serve(
             tls = prepare_tls(settings, now=time.time())
             if prepare is not None:
                 prepare(app)
+            link = new_start_link(server)
         except BaseException:
             close(server)
             raise
         if settings.workers == 1:
             with _telling(server):
                 if ready is not None:
-                    ready()
+                    ready(link)
                 uvicorn.Server(_config(app, tls)).run(sockets)
             return
         close(server)  # made here so that a fault is said once, and the workers find everything made
         with _telling_of_workers(settings):
             if ready is not None:
-                ready()
+                ready(link)
             config = _config(Worker(settings), tls, factory=True, workers=settings.workers)
             Multiprocess(config, sockets=sockets).run()
     finally:

@@ -47,7 +47,7 @@ class Source:
     hostname: str
 
 
-def log_event(
+def log_event(  # noqa: PLR0913 - an event has as many members as it has
     type_: EventType,
     *,
     date: float,
@@ -58,6 +58,8 @@ def log_event(
     client_name: str | None = None,
     audience: str | None = None,
     scope: Sequence[str] = (),
+    user_id: str | None = None,
+    user_name: str | None = None,
     details: Mapping[str, object] | None = None,
 ) -> LogEvent:
     """One event. Members that do not apply are absent; no secret and no token is ever among them."""
@@ -65,6 +67,8 @@ def log_event(
     optional: dict[str, object] = {
         "client_id": client_id,
         "client_name": client_name if client_name is not None else "" if audience is not None else None,
+        "user_id": user_id,
+        "user_name": user_name,
         "audience": audience,
         "scope": " ".join(scope) or None,
         "details": {"request_id": caller.request_id, **(details or {})},

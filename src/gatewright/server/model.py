@@ -201,6 +201,8 @@ class EventType(StrEnum):
     CLIENT_CREDENTIALS_REFUSED = "feccft"
     MANAGEMENT_WRITE = "sapi"
     TOKEN_QUOTA_WARNING = "token_quota_consumption_warning"  # noqa: S105 - likewise
+    ADMINISTRATOR_IN = "s"
+    ADMINISTRATOR_REFUSED = "fp"
     MANAGEMENT_SECRET_READ = "mgmt_api_read"  # noqa: S105 - a type code, no secret
 
 

@@ -23,7 +23,8 @@ from gatewright.server.management import (
     tools,
     users,
 )
-from gatewright.server.management.endpoint import Router, answer
+from gatewright.server.management.endpoint import answer
+from gatewright.server.management.routing import Router
 from gatewright.server.requests import render
 
 ROUTES = (

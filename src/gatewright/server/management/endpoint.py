@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -22,7 +21,6 @@ from gatewright.server.management.description import LARGEST_CHECKPOINT, LARGEST
 from gatewright.server.management.schema import LARGEST_PAGE, AnyValue, Body, boolean, check_body, integer
 from gatewright.server.model import CLI_CLIENT_OPTION, EventType, LogEvent
 from gatewright.server.requests import (
-    MANAGEMENT_PATH,
     caller,
     json_response,
     note,
@@ -139,7 +137,25 @@ async def answer(
         routine(http)
     pace = await _require_pace(server, token)
     body = await _parse_body(http, row)
-    query = http.query_params
+    result = await perform(server, http, row, path=path, query=http.query_params, body=body, token=token)
+    return _render(row, result, pace)
+
+
+async def perform(
+    server: Server,
+    http: Request,
+    row: Endpoint,
+    *,
+    path: Mapping[str, str],
+    query: QueryParams,
+    body: dict[str, Any],
+    token: AccessToken,
+) -> Answer:
+    """Runs an operation for a caller who was let in: one transaction, its log event in it.
+
+    Raises:
+        ApiError: every refusal.
+    """
     prepared = None if row.prepare is None else await asyncio.to_thread(row.prepare, server, body)
 
     def run(tx: Transaction) -> Answer:
@@ -154,10 +170,9 @@ async def answer(
 
     if row.flushes_events:
         await _with_store(asyncio.to_thread(server.events.flush))
-    result = await _with_store(
+    return await _with_store(
         server.store.awrite(run) if row.changes or row.is_unlogged else server.store.aread(run)
     )
-    return _render(row, result, pace)
 
 
 def paged(
@@ -296,8 +311,16 @@ def _event(call: Call, http: Request, type_: EventType, description: str) -> Log
         description=description,
         client_id=call.token.client_id,
         client_name=actor.name if actor else None,
+        **_person(call.token),
         details={"request": {"method": http.method.lower(), "path": http.url.path}},
     )
+
+
+def _person(token: AccessToken) -> dict[str, str]:
+    """Whose hands those were, where it was no client: an administrator of the dashboard."""
+    if token.client_id is not None or token.subject is None:
+        return {}
+    return {"user_id": token.subject, "user_name": str(token.claims.get("name", ""))}
 
 
 def _render(row: Endpoint, result: Answer, pace: Mapping[str, str]) -> Response:
@@ -305,43 +328,3 @@ def _render(row: Endpoint, result: Answer, pace: Mapping[str, str]) -> Response:
     if result.body is None:
         return Response(status_code=204, headers=headers)
     return json_response(result.body, status=row.status, headers=headers, content_type=JSON_TYPE)
-
-
-class Router:
-    """Finds the endpoint of a request by its undecoded path: identifiers contain slashes, escaped."""
-
-    def __init__(self, rows: Sequence[Endpoint]) -> None:
-        self._rows = [(tuple(row.path.strip("/").split("/")), row) for row in rows]
-
-    def find(self, http: Request) -> tuple[Endpoint, dict[str, str]]:
-        """The endpoint, and the path's parameters, decoded once.
-
-        Raises:
-            ApiError: 404 for an unknown address, 405 for another method.
-        """
-        raw = http.scope.get("raw_path") or quote(http.scope["path"]).encode()
-        text = raw.partition(b"?")[0].decode("ascii", "replace").removeprefix(MANAGEMENT_PATH)
-        segments = tuple(unquote(segment) for segment in text.removeprefix("/").split("/"))
-        allowed = []
-        for pattern, row in self._rows:
-            path = _match(pattern, segments)
-            if path is None:
-                continue
-            if row.method == http.method:
-                return row, path
-            allowed.append(row.method)
-        if allowed:
-            raise ApiError(405, "Method Not Allowed", headers={"Allow": ", ".join(allowed)})
-        raise ApiError(404, "Not Found")
-
-
-def _match(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
-    if len(pattern) != len(segments):
-        return None
-    path = {}
-    for part, segment in zip(pattern, segments, strict=True):
-        if part.startswith("{"):
-            path[part.strip("{}")] = segment
-        elif part != segment:
-            return None
-    return path if all(path.values()) else None

@@ -289,3 +289,35 @@ reporting_apis = Table(
     Column("last_at", Float, nullable=False),
     Column("dropped", Integer, nullable=False),
 )
+
+administrators = Table(
+    "administrators",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", String(255), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Float, nullable=True),
+    sqlite_autoincrement=True,
+)
+
+# Who is logged in to the dashboard. The cookie itself is not kept, only its SHA-256.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column(
+        "administrator_id",
+        ForeignKey("administrators.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False, index=True),
+    Column("confirmed_at", Float, nullable=True),
+    Column("notice", Text, nullable=False),
+)

@@ -17,6 +17,7 @@ from gatewright.server.store.conditions import Condition
 from gatewright.server.store.guard_reports import GuardReports
 from gatewright.server.store.log_events import LogEvents
 from gatewright.server.store.paging import Page, Rows
+from gatewright.server.store.people import People, Sessions
 from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.secret_uses import SecretUses
@@ -67,6 +68,8 @@ class Transaction:
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
         self.guard_reports = GuardReports(connection)
+        self.people = People(connection)
+        self.sessions = Sessions(connection)
 
     def option(self, name: str) -> Document | None:
         """What is kept of the tenant under this name."""

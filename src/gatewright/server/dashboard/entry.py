@@ -1,0 +1,193 @@
+"""The way in and out: the link of the first start, login, the password once more, logout."""
+
+import hashlib
+import secrets
+from typing import Final
+
+from starlette.responses import Response
+
+from gatewright.server.context import Server
+from gatewright.server.dashboard import passwords, sessions
+from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, redirect
+from gatewright.server.dashboard.rendering import PREFIX
+from gatewright.server.events import log_event
+from gatewright.server.model import EventType, LogEvent
+from gatewright.server.people import Administrator, new_administrator_id
+from gatewright.server.requests import caller
+from gatewright.server.store import Transaction
+
+LINK_OPTION: Final = "dashboard_start"
+LINK_LIVES: Final = 1800.0  # seconds
+LONGEST_NAME: Final = 64
+
+_GONE = "This link is of no use any more: it is good once and for 30 minutes. The next start prints another."
+
+
+def new_start_link(server: Server) -> str | None:
+    """A link by which somebody becomes the first administrator; None once there is one.
+
+    It is good once, for 30 minutes; a newer one ends it.
+    """
+    key = secrets.token_urlsafe(32)
+
+    def make(tx: Transaction) -> bool:
+        if tx.people.count():
+            return False
+        tx.set_option(LINK_OPTION, {"digest": _digest(key), "expires_at": server.now() + LINK_LIVES})
+        return True
+
+    if server.store.read(lambda tx: tx.people.count()) or not server.store.write(make):
+        return None
+    return f"{server.settings.issuer.removesuffix('/')}{PREFIX}/start?key={key}"
+
+
+async def show_start(visit: Visit) -> Response:
+    """Who has the link chooses a name and a password."""
+    key = visit.http.query_params.get("key", "")
+    if not await visit.server.store.aread(lambda tx: _opens(tx, key, visit.server.now())):
+        return visit.render("alone.html", status=403, text=_GONE)
+    return visit.render("choose.html", key=key, name="", fault="")
+
+
+async def choose(visit: Visit) -> Response:
+    """Makes the first administrator, and logs in."""
+    server, form = visit.server, visit.form
+    key, name, password = form.text("key"), form.text("name"), form.fields.get("password", [""])[0]
+    fault = name_fault(name) or passwords.fault_in(password, name)
+    if fault is None and password != form.fields.get("again", [""])[0]:
+        fault = "The two passwords differ."
+    if fault is not None:
+        return visit.render("choose.html", status=400, key=key, name=name, fault=fault)
+    person = Administrator(
+        new_administrator_id(), name, "administrator", await passwords.hashed(password), server.now()
+    )
+
+    def make(tx: Transaction) -> bool:
+        if not _opens(tx, key, server.now()):
+            return False
+        tx.people.add(person)
+        tx.set_option(LINK_OPTION, {})
+        tx.events.append(
+            [_event(visit, EventType.ADMINISTRATOR_IN, "the first administrator was made", person)]
+        )
+        return True
+
+    if not await server.store.awrite(make):
+        return visit.render("alone.html", status=403, text=_GONE)
+    response = redirect("/")
+    await sessions.begin(server, visit.http, person, response)
+    return response
+
+
+async def show_login(visit: Visit) -> Response:
+    """The login form."""
+    if visit.session is not None:
+        return redirect("/")
+    if not await visit.server.store.aread(lambda tx: tx.people.count()):
+        text = "Nobody administers this server yet. Its start printed a link; start it anew to get another."
+        return visit.render("alone.html", status=403, text=text)
+    return visit.render("login.html", name="", fault="", next=_next(visit.http.query_params.get("next", "")))
+
+
+async def log_in(visit: Visit) -> Response:
+    """Logs in with a name and a password; why not is the same whatever was wrong."""
+    name, goal = visit.form.text("name")[:LONGEST_NAME], _next(visit.form.text("next"))
+    person = await _known_by(visit, name, visit.form.fields.get("password", [""])[0])
+    if person is None:
+        fault = "Name and password do not fit, or were tried too often: then nobody may try for 15 minutes."
+        return visit.render("login.html", status=403, name=name, fault=fault, next=goal)
+    response = redirect(goal.removeprefix(PREFIX) or "/")
+    await sessions.begin(visit.server, visit.http, person, response)
+    return response
+
+
+async def show_confirm(page: Page) -> Response:
+    """The password once more, before what a stolen session must not do."""
+    return page.render("confirm.html", next=_next(page.query.get("next", "")))
+
+
+async def confirm(page: Page) -> Response:
+    """Takes the password once more."""
+    goal, password = _next(page.form.text("next")), page.form.fields.get("password", [""])[0]
+    visit = Visit(page.server, page.http, page.form, page.session)
+    if await _known_by(visit, page.session.administrator.name, password) is None:
+        return page.render("confirm.html", status=403, fault="That is not your password.", next=goal)
+    await sessions.confirm(page.server, page.session)
+    return await page.go(goal.removeprefix(PREFIX) or "/", "Confirmed for 15 minutes.")
+
+
+async def log_out(page: Page) -> Response:
+    """Ends the session."""
+    await sessions.end(page.server, page.http)
+    return redirect("/login")
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name that somebody chooses; None when nothing is."""
+    if not name:
+        return "Choose a name."
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        return f"A name has at most {LONGEST_NAME} characters, all of them printable."
+    return None
+
+
+async def _known_by(visit: Visit, name: str, password: str) -> Administrator | None:
+    """Whose name and password these are; each attempt is a log event."""
+    server, now = visit.server, visit.server.now()
+    person = await server.store.aread(lambda tx: tx.people.named(name))
+    usable = person if person is not None and not person.is_locked(now) else None
+    is_right = await passwords.fits(password, None if usable is None else usable.password_hash)
+
+    def keep(tx: Transaction) -> None:
+        if usable is None or not is_right:
+            if usable is not None:
+                tx.people.note_failure(usable, now)
+            tx.events.append(
+                [_event(visit, EventType.ADMINISTRATOR_REFUSED, "wrong name or password", person)]
+            )
+        else:
+            tx.people.note_success(usable)
+            tx.events.append([_event(visit, EventType.ADMINISTRATOR_IN, "logged in", usable)])
+
+    await server.store.awrite(keep)
+    return usable if is_right else None
+
+
+def _event(visit: Visit, kind: EventType, description: str, person: Administrator | None) -> LogEvent:
+    return log_event(
+        kind,
+        date=visit.server.now(),
+        source=visit.server.source,
+        caller=caller(visit.http),
+        description=f"Dashboard: {description}",
+        user_id=None if person is None else f"gatewright|{person.id}",
+        user_name=None if person is None else person.name,
+    )
+
+
+def _opens(tx: Transaction, key: str, now: float) -> bool:
+    known = tx.option(LINK_OPTION) or {}
+    digest, expires_at = str(known.get("digest", "")), known.get("expires_at", 0)
+    is_live = isinstance(expires_at, int | float) and now < expires_at
+    return is_live and secrets.compare_digest(digest, _digest(key)) and not tx.people.count()
+
+
+def _next(text: str) -> str:
+    """A page of ours to go on to, never anybody else's address."""
+    is_ours = text.startswith(f"{PREFIX}/") and text.isprintable() and "\\" not in text and "//" not in text
+    return text if is_ours else f"{PREFIX}/"
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+ROUTES = (
+    OpenRoute("GET", "/start", show_start),
+    OpenRoute("POST", "/start", choose),
+    OpenRoute("GET", "/login", show_login),
+    OpenRoute("POST", "/login", log_in),
+    Route("GET", "/confirm", show_confirm, "administrator"),
+    Route("POST", "/confirm", confirm, "administrator"),
+    Route("POST", "/logout", log_out),
+)

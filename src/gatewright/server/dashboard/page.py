@@ -1,0 +1,177 @@
+"""What a page is made with: who is there, what was sent, the operations, and how it is answered."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gatewright.server.context import Server
+from gatewright.server.dashboard import sessions
+from gatewright.server.dashboard.operations import Operations
+from gatewright.server.dashboard.rendering import HEADERS, PREFIX, html
+from gatewright.server.errors import BodyRefused
+from gatewright.server.people import Session
+from gatewright.server.requests import read_body, require_media_type
+
+FORM: Final = "application/x-www-form-urlencoded"
+LARGEST_FORM: Final = 256 * 1024
+MOST_FIELDS: Final = 2000
+CSRF_FIELD: Final = "csrf"
+
+Access: TypeAlias = Literal["everybody", "viewer", "administrator"]
+
+
+class FormRefused(Exception):
+    """A form that did not come from one of our pages, or that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was sent, every field with all its values."""
+
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The field, without blanks around it; "" where there is none."""
+        values = self.fields.get(name)
+        return values[0].strip() if values else ""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may be there several times."""
+        return [value.strip() for value in self.fields.get(name, []) if value.strip()]
+
+    def has(self, name: str) -> bool:
+        """Whether a box was ticked, or a button with this name pressed."""
+        return name in self.fields
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request to a page that needs nobody to be logged in."""
+
+    server: Server
+    http: Request
+    form: Form
+    session: Session | None
+
+    def render(self, template: str, *, status: int = 200, **context: object) -> Response:
+        """The page of a template."""
+        issuer = self.server.settings.issuer
+        return html(template, {"issuer": issuer, "prefix": PREFIX, **context}, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A request of somebody who is logged in."""
+
+    server: Server
+    http: Request
+    session: Session
+    form: Form
+    operations: Operations
+    path: Mapping[str, str]
+    notice: str
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query of the address."""
+        return self.http.query_params
+
+    def render(self, template: str, *, status: int = 200, fault: str = "", **context: object) -> Response:
+        """The page of a template, in the frame; ``fault`` is what was wrong with what was sent."""
+        frame = {
+            "issuer": self.server.settings.issuer,
+            "prefix": PREFIX,
+            "person": self.session.administrator,
+            "csrf": self.session.csrf,
+            "here": self.http.url.path,
+            "notice": self.notice,
+            "fault": fault,
+            "now": self.server.now(),
+        }
+        return html(template, {**frame, **context}, status=400 if fault and status == 200 else status)  # noqa: PLR2004 - RFC 9110
+
+    async def go(self, path: str, notice: str = "") -> Response:
+        """Leads to another page, which says ``notice``."""
+        if notice:
+            await sessions.leave_notice(self.server, self.session, notice)
+        return redirect(path)
+
+
+View: TypeAlias = Callable[[Page], Awaitable[Response]]
+OpenView: TypeAlias = Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of a module's table: ``path`` below ``/ui``, and who may come."""
+
+    method: str
+    path: str
+    view: View
+    access: Access = "viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoute:
+    """A page that needs nobody to be logged in."""
+
+    method: str
+    path: str
+    view: OpenView
+
+
+def redirect(path: str) -> Response:
+    """303 to a page of ours."""
+    return RedirectResponse(f"{PREFIX}{path}", status_code=303, headers=HEADERS)
+
+
+def part(text: str) -> str:
+    """One part of a path."""
+    return quote(text, safe="")
+
+
+async def read_form(http: Request) -> Form:
+    """The form of a POST.
+
+    Raises:
+        FormRefused: it was sent from elsewhere, is too large, or no form.
+    """
+    if http.method != "POST":
+        return Form()
+    if not _is_from_here(http):
+        raise FormRefused("The form was sent from another site.")
+    try:
+        require_media_type(http, FORM)
+        body = await read_body(http, limit=LARGEST_FORM)
+        pairs = parse_qsl(
+            body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+        )
+    except (BodyRefused, ValueError) as error:
+        raise FormRefused("What was sent is no form.") from error
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return Form(fields)
+
+
+def require_token(form: Form, session: Session) -> None:
+    """The form is one that this session was shown.
+
+    Raises:
+        FormRefused: it is not.
+    """
+    if not hmac.compare_digest(form.text(CSRF_FIELD).encode(), session.csrf.encode()):
+        raise FormRefused("The page was too old. Go back, load it again, and send it once more.")
+
+
+def _is_from_here(http: Request) -> bool:
+    site = http.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = http.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == http.headers.get("host")
