@@ -7,7 +7,8 @@ set -eu
 # command:package, one a line, for each test that needs more than Python:
 #   strace    tests/server/test_durability.py sees the sync before the answer
 #   bash, curl tests/documentation follows the how-tos as a reader does
-needed="strace:strace bash:bash curl:curl"
+#   chromium  tests/browser walks through the dashboard
+needed="strace:strace bash:bash curl:curl chromium:chromium"
 
 missing=
 for pair in $needed; do

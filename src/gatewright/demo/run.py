@@ -60,9 +60,11 @@ def _greet(stage: Stage, *, is_kept: bool) -> None:
     for port in stage.taken:
         tell.line(f"Port {port} is taken, so the next free one is used.", "yellow")
     where = f"{_shown(stage.folder)}   (delete the folder to start over)" if is_kept else "a temporary folder"
+    link = stage.dashboard() if is_kept else None
     tell.facts(
         [
             ("Issuer", stage.server.issuer),
+            *([("Dashboard", link)] if link is not None else []),
             ("Key set", f"{stage.server.issuer}.well-known/jwks.json"),
             ("Sample API", f"{stage.sample}/authtest   {stage.sample}/blogs"),
             ("Data", where),

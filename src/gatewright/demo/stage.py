@@ -55,6 +55,12 @@ class Stage:
         members: dict[str, str] = json.loads((self.folder / "cli.json").read_text(encoding="utf-8"))
         return members
 
+    def dashboard(self) -> str:
+        """Where the dashboard is: the link of the first administrator, while there is none."""
+        from gatewright.server.dashboard.entry import new_start_link  # noqa: PLC0415 - as in open_stage
+
+        return new_start_link(self.server.server) or f"{self.server.issuer}ui/"
+
     def report(self) -> None:
         """Have the guard tell the server now what it has refused, rather than within a second."""
         if self.guard.reporter is not None:

@@ -11,7 +11,7 @@ from starlette.routing import Route as PathRoute
 from starlette.types import Receive, Scope, Send
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import entry, home, sessions
+from gatewright.server.dashboard import administrators, entry, home, sessions, settings
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -30,7 +30,12 @@ from gatewright.server.errors import ApiError, StoreUnavailable
 from gatewright.server.people import Session
 from gatewright.server.requests import note
 
-ROUTES: Final[tuple[Route | OpenRoute, ...]] = (*entry.ROUTES, *home.ROUTES)
+ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
+    *entry.ROUTES,
+    *home.ROUTES,
+    *settings.ROUTES,
+    *administrators.ROUTES,
+)
 
 logger = logging.getLogger("gatewright.server")
 

@@ -10,15 +10,13 @@ from gatewright.server.context import Server
 from gatewright.server.dashboard import passwords, sessions
 from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, redirect
 from gatewright.server.dashboard.rendering import PREFIX
-from gatewright.server.events import log_event
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.dashboard.visits import LONGEST_NAME, event, name_fault
+from gatewright.server.model import EventType
 from gatewright.server.people import Administrator, new_administrator_id
-from gatewright.server.requests import caller
 from gatewright.server.store import Transaction
 
 LINK_OPTION: Final = "dashboard_start"
 LINK_LIVES: Final = 1800.0  # seconds
-LONGEST_NAME: Final = 64
 
 _GONE = "This link is of no use any more: it is good once and for 30 minutes. The next start prints another."
 
@@ -68,7 +66,7 @@ async def choose(visit: Visit) -> Response:
         tx.people.add(person)
         tx.set_option(LINK_OPTION, {})
         tx.events.append(
-            [_event(visit, EventType.ADMINISTRATOR_IN, "the first administrator was made", person)]
+            [event(server, visit.http, EventType.ADMINISTRATOR_IN, "the first administrator", person)]
         )
         return True
 
@@ -122,15 +120,6 @@ async def log_out(page: Page) -> Response:
     return redirect("/login")
 
 
-def name_fault(name: str) -> str | None:
-    """What is wrong with a name that somebody chooses; None when nothing is."""
-    if not name:
-        return "Choose a name."
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        return f"A name has at most {LONGEST_NAME} characters, all of them printable."
-    return None
-
-
 async def _known_by(visit: Visit, name: str, password: str) -> Administrator | None:
     """Whose name and password these are; each attempt is a log event."""
     server, now = visit.server, visit.server.now()
@@ -143,26 +132,14 @@ async def _known_by(visit: Visit, name: str, password: str) -> Administrator | N
             if usable is not None:
                 tx.people.note_failure(usable, now)
             tx.events.append(
-                [_event(visit, EventType.ADMINISTRATOR_REFUSED, "wrong name or password", person)]
+                [event(server, visit.http, EventType.ADMINISTRATOR_REFUSED, "wrong name or password", person)]
             )
         else:
             tx.people.note_success(usable)
-            tx.events.append([_event(visit, EventType.ADMINISTRATOR_IN, "logged in", usable)])
+            tx.events.append([event(server, visit.http, EventType.ADMINISTRATOR_IN, "logged in", usable)])
 
     await server.store.awrite(keep)
     return usable if is_right else None
-
-
-def _event(visit: Visit, kind: EventType, description: str, person: Administrator | None) -> LogEvent:
-    return log_event(
-        kind,
-        date=visit.server.now(),
-        source=visit.server.source,
-        caller=caller(visit.http),
-        description=f"Dashboard: {description}",
-        user_id=None if person is None else f"gatewright|{person.id}",
-        user_name=None if person is None else person.name,
-    )
 
 
 def _opens(tx: Transaction, key: str, now: float) -> bool:
