@@ -1,0 +1,120 @@
+"""Every page that can be reached by links: sound, quiet, within its policy, and judged by axe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.compat.node_packages import node_with_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.running import Caller, ServerProcess
+
+NODE = Path(__file__).parent / "node"
+CANARY = "<img src=x onerror=\"document.title='fired'\">'\"><script>document.title='fired'</script>"
+NAME = "\"' autofocus onfocus=document.title='fired' {{7*7}}"  # names may have no angle brackets
+MOST_PAGES = 150
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE = f"() => axe.run(document, {{ runOnly: {json.dumps(RULES)} }})"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tenant(caller: Caller) -> None:
+    """One of everything, with a canary wherever a text may be."""
+    scopes = [{"value": "read:blog", "description": CANARY}, {"value": "create:blog"}]
+    caller.create("resource-servers", identifier="https://blog-api", name="Blogs", scopes=scopes)
+    caller.create("resource-servers", identifier=f"urn:{CANARY}", scopes=[])
+    made = caller.create("clients", name=NAME, description=CANARY, app_type="non_interactive")
+    caller.create(
+        "client-grants", client_id=made["client_id"], audience="https://blog-api", scope=["read:blog"]
+    )
+    caller.ask_token(caller.operator, f"urn:{CANARY}")
+    refusal = {
+        "minute": 0, "audience": "https://blog-api", "method": "POST", "route": "/<b>{id}", "enforced": True,
+        "reason": "insufficient_scope", "client_id": made["client_id"], "missing": ["create:blog"],
+        "count": 3, "request_id": "0123456789abcdef",
+    }  # fmt: skip
+    caller.manage("POST", "guard-reports", json={"refusals": [refusal]})
+
+
+def crawl(page: Page, start: str, visit: Callable[[Page], None]) -> list[str]:
+    """Opens every page of the dashboard that links lead to, and has each looked at; their addresses."""
+    waiting, seen = [start], {start}
+    while waiting:
+        address = waiting.pop(0)
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == 200, address
+        visit(page)
+        for found in page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"):
+            plain = found.partition("#")[0]
+            is_ours = urlsplit(plain).netloc == urlsplit(start).netloc and "/ui/" in plain
+            if is_ours and plain not in seen and "/export" not in plain and len(seen) < MOST_PAGES:
+                seen.add(plain)
+                waiting.append(plain)
+    return sorted(seen)
+
+
+def test_every_page_is_sound_and_no_canary_fires(
+    visitor: Callable[..., BrowserContext], server: ServerProcess
+) -> None:
+    context = visitor()
+    page, faults = context.new_page(), list[str]()
+    page.on("console", lambda said: faults.append(f"{said.type}: {page.url}: {said.text}"))
+    page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
+    page.on("dialog", lambda dialog: faults.append(f"{page.url}: a dialog {dialog.message}"))
+
+    def look(page: Page) -> None:
+        assert page.locator("h1").count() == 1, page.url
+        assert page.title() not in ("", "fired"), page.url
+        assert page.locator("html[lang]").count() == 1
+        unlabelled = page.eval_on_selector_all(
+            "input:not([type=hidden]), select, textarea",
+            "all => all.filter(each => !each.labels?.length && !each.ariaLabel).map(each => each.outerHTML)",
+        )
+        assert not unlabelled, (page.url, unlabelled)
+        ids = page.eval_on_selector_all("[id]", "all => all.map(each => each.id)")
+        assert len(ids) == len(set(ids)), page.url
+
+    addresses = crawl(page, server.issuer + "ui/", look)
+    assert not [fault for fault in faults if not fault.startswith(("verbose:", "log:", "info:"))]
+    assert len(addresses) >= 4
+
+
+def test_axe_finds_nothing_in_either_scheme(
+    visitor: Callable[..., BrowserContext], server: ServerProcess
+) -> None:
+    node_with_packages(NODE)
+    script = NODE / "node_modules" / "axe-core" / "axe.min.js"
+    for scheme in ("light", "dark"):
+        # The policy would keep out the judge too.
+        context = visitor(bypass_csp=True, color_scheme=scheme)
+
+        def judge(page: Page) -> None:
+            page.add_script_tag(path=script)
+            found = page.evaluate(AXE)["violations"]
+            told = [(each["id"], [node["html"][:200] for node in each["nodes"]][:3]) for each in found]
+            assert not told, (page.url, told)
+
+        crawl(context.new_page(), server.issuer + "ui/", judge)
+
+
+def test_nothing_is_wider_than_a_small_screen(
+    visitor: Callable[..., BrowserContext], server: ServerProcess
+) -> None:
+    def measure(page: Page) -> None:
+        width = page.evaluate("document.documentElement.scrollWidth")
+        wide = page.eval_on_selector_all(
+            "body *", "all => all.filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)"
+        )
+        assert width <= 320, (page.url, width, [each[:200] for each in wide[:5]])
+
+    crawl(visitor(viewport={"width": 320, "height": 640}).new_page(), server.issuer + "ui/", measure)
