@@ -388,3 +388,112 @@ def test_what_cannot_be_a_reporter_is_told_when_the_guard_is_made() -> None:
     with pytest.raises(TypeError, match="report is Reports"):
         guard(report="reporter")
     assert SECRET not in repr(Reports(client_id="a", client_secret=SECRET))
+
+
+def test_of_several_audiences_the_one_that_the_token_names_is_told(desk: Desk) -> None:
+    door = reporting(desk, audience=[AUDIENCE, "https://other"])
+    for audience in (AUDIENCE, "https://other", ["https://third", "https://other"]):
+        request = Request("GET", "/", bearer(token(aud=audience, scope="a")), route="/")
+        door.decide(request, "b")
+        door.decide(request, "a")
+    door.decide(Request("GET", "/"))
+    reporter_of(door).flush()
+    told = {(row["reason"], row["audience"]): row["count"] for row in desk.refusals}
+    assert told == {
+        ("insufficient_scope", AUDIENCE): 1,
+        ("insufficient_scope", "https://other"): 2,
+        ("no_token", AUDIENCE): 1,
+    }
+    assert {row["audience"] for row in desk.uses} == {AUDIENCE, "https://other"}
+
+
+def test_a_method_of_any_length_is_told_in_16_letters(door: Guard, desk: Desk) -> None:
+    verdict = door.decide(Request("x" * 20, "/"))
+    reporter_of(door).flush()
+    assert isinstance(verdict, Denied)
+    assert [(row["method"], row["request_id"]) for row in desk.refusals] == [("X" * 16, verdict.request_id)]
+
+
+def sent_while(desk: Desk, door: Guard, happens: Callable[[], object]) -> None:
+    """Has something happen while the server takes its time, and then fails."""
+    desk.open.clear()
+    sending = threading.Thread(target=reporter_of(door).flush)
+    sending.start()
+    eventually(lambda: reporter_of(door).health().waiting == 0)
+    happens()
+    desk.is_away = True
+    desk.open.set()
+    sending.join()
+    desk.is_away = False
+
+
+def test_what_comes_while_a_report_fails_is_added_to_what_comes_back(door: Guard, desk: Desk) -> None:
+    for _ in range(3):
+        door.decide(asked(scope=None))
+    sent_while(desk, door, lambda: [door.decide(asked(scope=None)) for _ in range(2)])
+    last = door.decide(asked(scope=None))
+    assert reporter_of(door).flush()
+    assert isinstance(last, Denied)
+    assert [(row["count"], row["request_id"]) for row in desk.refusals] == [(6, last.request_id)]
+
+
+def test_what_finds_no_room_on_its_way_back_is_counted_with_what_was_dropped_before(
+    door: Guard, desk: Desk
+) -> None:
+    for number in range(5):
+        door.decide(asked(route=f"/old/{number}", scope=None))
+    sent_while(
+        desk,
+        door,
+        lambda: [door.decide(asked(route=f"/{number}", scope=None)) for number in range(MOST_WAITING - 2)],
+    )
+    health = reporter_of(door).health()
+    assert (health.waiting, health.dropped) == (MOST_WAITING, 3)
+    door.decide(asked(route="/one/more", scope=None))
+    assert reporter_of(door).flush()
+    assert sum(report["dropped"] for report in desk.reports) == 4
+    assert reporter_of(door).health().dropped == 4
+
+
+def test_what_was_never_taken_adds_up(door: Guard, desk: Desk) -> None:
+    desk.status = 400
+    for scope in ("a", "b"):
+        door.decide(asked(scope=scope), scope)
+        door.decide(asked(scope=None))
+        assert not reporter_of(door).flush()
+    assert reporter_of(door).health().dropped == 4
+
+
+def test_a_thread_with_nothing_to_send_ends_and_the_next_row_starts_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatewright.guard.reporting.USES_AFTER", 0.05)
+    monkeypatch.setattr("gatewright.guard.reporting.IDLE_AFTER", 0.0)
+    before = set(threading.enumerate())
+
+    def mine() -> list[threading.Thread]:
+        return [each for each in set(threading.enumerate()) - before if each.name == "gatewright-reports"]
+
+    door = reporting(desk)
+    for count in (1, 2):
+        door.decide(asked(scope=None))
+        eventually(lambda expected=count: sum(row["count"] for row in desk.refusals) == expected)  # type: ignore[misc]  # bound at once
+        eventually(lambda: not mine())
+    assert not reporter_of(door).health().waiting
+
+
+def test_a_refusal_in_the_words_of_oauth_is_told_too() -> None:
+    def refuse(url: str, **_: object) -> tuple[int, dict[str, str], bytes]:
+        said = {"error": "access_denied", "error_description": "No" + "!" * 300} if "oauth" in url else None
+        return 403, {}, json.dumps(said).encode()
+
+    other = guard(report=Reports(client_id="reporter", client_secret=SECRET, fetch=refuse))
+    other.decide(asked(scope=None))
+    assert not reporter_of(other).flush()
+    assert reporter_of(other).health().failure == f"403 {'No' + '!' * 198!r}"
+    plain = guard(
+        report=Reports(client_id="r", client_secret=SECRET, fetch=lambda *_, **__: (418, {}, b"tea"))
+    )
+    plain.decide(asked(scope=None))
+    assert not reporter_of(plain).flush()
+    assert reporter_of(plain).health().failure == "418 ''"
