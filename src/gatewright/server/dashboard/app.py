@@ -11,7 +11,17 @@ from starlette.routing import Route as PathRoute
 from starlette.types import Receive, Scope, Send
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import entry, home, sessions
+from gatewright.server.dashboard import (
+    api_applications,
+    api_permissions,
+    api_quickstart,
+    api_settings,
+    api_test,
+    apis,
+    entry,
+    home,
+    sessions,
+)
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -30,7 +40,16 @@ from gatewright.server.errors import ApiError, StoreUnavailable
 from gatewright.server.people import Session
 from gatewright.server.requests import note
 
-ROUTES: Final[tuple[Route | OpenRoute, ...]] = (*entry.ROUTES, *home.ROUTES)
+ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
+    *entry.ROUTES,
+    *home.ROUTES,
+    *apis.ROUTES,
+    *api_quickstart.ROUTES,
+    *api_settings.ROUTES,
+    *api_permissions.ROUTES,
+    *api_applications.ROUTES,
+    *api_test.ROUTES,
+)
 
 logger = logging.getLogger("gatewright.server")
 
