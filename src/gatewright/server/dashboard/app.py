@@ -11,7 +11,19 @@ from starlette.routing import Route as PathRoute
 from starlette.types import Receive, Scope, Send
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import administrators, entry, home, sessions, settings
+from gatewright.server.dashboard import (
+    administrators,
+    api_applications,
+    api_permissions,
+    api_quickstart,
+    api_settings,
+    api_test,
+    apis,
+    entry,
+    home,
+    sessions,
+    settings,
+)
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -35,6 +47,12 @@ ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *home.ROUTES,
     *settings.ROUTES,
     *administrators.ROUTES,
+    *apis.ROUTES,
+    *api_quickstart.ROUTES,
+    *api_settings.ROUTES,
+    *api_permissions.ROUTES,
+    *api_applications.ROUTES,
+    *api_test.ROUTES,
 )
 
 logger = logging.getLogger("gatewright.server")

@@ -17,7 +17,20 @@ for (const form of document.querySelectorAll("form[data-sure]")) {
   });
 }
 
-// A tick is a change of its own: the form around it is sent at once.
-for (const box of document.querySelectorAll("form[data-at-once] input[type=checkbox]")) {
-  box.addEventListener("change", () => box.form.requestSubmit());
+// A tick is a change of its own: the form around it is sent at once, one after the other, and the page stays.
+// What does not go through is sent once more as without script, so that the page says why.
+for (const form of document.querySelectorAll("form[data-at-once]")) {
+  const saved = form.querySelector("[data-saved]");
+  let last = Promise.resolve();
+  const send = async () => {
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
+    if (!answer?.ok || new URL(answer.url).pathname !== location.pathname) form.submit();
+    else if (saved) saved.hidden = false;
+  };
+  form.addEventListener("change", () => {
+    if (!saved) return form.requestSubmit();
+    saved.hidden = true;
+    last = last.then(send);
+  });
 }

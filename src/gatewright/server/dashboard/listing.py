@@ -1,0 +1,56 @@
+"""Long lists on pages: what fits a filter, fifty at a time, and no more read than is shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from gatewright.server.dashboard.operations import PAGE, Record
+from gatewright.server.dashboard.page import Page
+
+SHOWN: Final = 50
+LAST: Final = 20_000  # one million records: as far as the operations list them
+MOST_DIGITS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """One page of a list; ``number`` counts from 1."""
+
+    items: list[Record]
+    number: int
+    has_more: bool
+    q: str
+
+
+async def excerpt(
+    page: Page,
+    noun: str,
+    *,
+    searched: tuple[str, ...],
+    query: Mapping[str, str],
+    fits: Callable[[Record], bool] = lambda _: True,
+) -> Excerpt:
+    """``?page=`` of the records that fit and have ``?q=`` in one of the members ``searched``.
+
+    ``query`` is sent along with each request for records.
+    """
+    number, q = page_number(page), page.query.get("q", "").strip()
+    start, found = (number - 1) * SHOWN, list[Record]()
+    for index in count():
+        records: list[Record] = await page.operations.get(noun, page=index, per_page=PAGE, **query)
+        found += [record for record in records if fits(record) and _has(record, searched, q)]
+        if len(records) < PAGE or len(found) > start + SHOWN:
+            break
+    return Excerpt(found[start : start + SHOWN], number, len(found) > start + SHOWN, q)
+
+
+def page_number(page: Page) -> int:
+    """``?page=``, from 1 on; what is no number is the first."""
+    text = page.query.get("page", "1")
+    is_number = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    return min(max(int(text), 1), LAST) if is_number else 1
+
+
+def _has(record: Record, members: tuple[str, ...], q: str) -> bool:
+    return not q or any(q.casefold() in str(record.get(member, "")).casefold() for member in members)
