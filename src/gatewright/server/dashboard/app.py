@@ -11,7 +11,7 @@ from starlette.routing import Route as PathRoute
 from starlette.types import Receive, Scope, Send
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import entry, home, sessions
+from gatewright.server.dashboard import applications, entry, home, sessions
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -30,7 +30,7 @@ from gatewright.server.errors import ApiError, StoreUnavailable
 from gatewright.server.people import Session
 from gatewright.server.requests import note
 
-ROUTES: Final[tuple[Route | OpenRoute, ...]] = (*entry.ROUTES, *home.ROUTES)
+ROUTES: Final[tuple[Route | OpenRoute, ...]] = (*entry.ROUTES, *home.ROUTES, *applications.ROUTES)
 
 logger = logging.getLogger("gatewright.server")
 
@@ -79,7 +79,7 @@ class Dashboard:
         try:
             return await row.view(page)
         except NotConfirmed:
-            back = http.url.path if http.method == "GET" else form.text("back") or f"{PREFIX}/"
+            back = _address(http) if http.method == "GET" else form.text("back") or f"{PREFIX}/"
             return redirect(f"/confirm?next={part(back)}")
         except ApiError as refusal:
             return page.render("refused.html", status=refusal.status, fault=refusal.message)
@@ -99,6 +99,10 @@ class Dashboard:
             {"issuer": self._server.settings.issuer, "text": text, "prefix": PREFIX},
             status=status,
         )
+
+
+def _address(http: Request) -> str:
+    return f"{http.url.path}?{http.url.query}" if http.url.query else http.url.path
 
 
 def _matching(row: Route | OpenRoute) -> PathRoute:
