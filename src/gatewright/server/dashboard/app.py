@@ -19,6 +19,11 @@ from gatewright.server.dashboard import (
     api_settings,
     api_test,
     apis,
+    applications,
+    applications_apis,
+    applications_credentials,
+    applications_quickstart,
+    applications_settings,
     entry,
     home,
     sessions,
@@ -45,14 +50,19 @@ from gatewright.server.requests import note
 ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *entry.ROUTES,
     *home.ROUTES,
-    *settings.ROUTES,
     *administrators.ROUTES,
-    *apis.ROUTES,
+    *api_applications.ROUTES,
+    *api_permissions.ROUTES,
     *api_quickstart.ROUTES,
     *api_settings.ROUTES,
-    *api_permissions.ROUTES,
-    *api_applications.ROUTES,
     *api_test.ROUTES,
+    *apis.ROUTES,
+    *applications.ROUTES,
+    *applications_apis.ROUTES,
+    *applications_credentials.ROUTES,
+    *applications_quickstart.ROUTES,
+    *applications_settings.ROUTES,
+    *settings.ROUTES,
 )
 
 logger = logging.getLogger("gatewright.server")
@@ -102,7 +112,7 @@ class Dashboard:
         try:
             return await row.view(page)
         except NotConfirmed:
-            back = http.url.path if http.method == "GET" else form.text("back") or f"{PREFIX}/"
+            back = _address(http) if http.method == "GET" else form.text("back") or f"{PREFIX}/"
             return redirect(f"/confirm?next={part(back)}")
         except ApiError as refusal:
             return page.render("refused.html", status=refusal.status, fault=refusal.message)
@@ -122,6 +132,10 @@ class Dashboard:
             {"issuer": self._server.settings.issuer, "text": text, "prefix": PREFIX},
             status=status,
         )
+
+
+def _address(http: Request) -> str:
+    return f"{http.url.path}?{http.url.query}" if http.url.query else http.url.path
 
 
 def _matching(row: Route | OpenRoute) -> PathRoute:

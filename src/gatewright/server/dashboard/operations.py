@@ -5,6 +5,7 @@ secrets and keys only for a while after the password was given. A viewer reads, 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -28,6 +29,8 @@ from gatewright.server.system_api import SCOPES
 CONFIRMED: Final = frozenset(
     {
         *("read:client_keys", "create:client_keys", "update:client_keys", "delete:client_keys"),
+        # Who registers or chooses a client's keys can be that client.
+        *("create:client_credentials", "update:client_credentials", "delete:client_credentials"),
         *("create:signing_keys", "update:signing_keys"),
     }
 )
@@ -96,10 +99,25 @@ class Operations:
         if row.body is not None:
             check_body(members, row.body)
         params = QueryParams(query)
-        answer = await perform(
-            self._server, self._http, row, path=found, query=params, body=members, token=token
-        )
+        try:
+            answer = await perform(
+                self._server, self._http, row, path=found, query=params, body=members, token=token
+            )
+        except ApiError as refusal:
+            # Some members need a further scope; an administrator lacks none but those to be confirmed.
+            if refusal.code == "insufficient_scope" and self._may_confirm:
+                raise NotConfirmed from refusal
+            raise
         return answer.body
+
+    def unconfirmed(self) -> "Operations":
+        """The same, as before the password was given: what is read this way holds no values of secrets."""
+        return Operations(self._server, self._http, replace(self._session, confirmed_at=None))
+
+    @property
+    def _may_confirm(self) -> bool:
+        may_change = self._session.administrator.may_change
+        return may_change and not sessions.is_confirmed(self._server, self._session)
 
     def _require(self, row: Endpoint, token: AccessToken) -> None:
         situation = Situation(GuardedRequest(row.method, row.path), self._server.now(), 0)
