@@ -11,7 +11,7 @@ from starlette.routing import Route as PathRoute
 from starlette.types import Receive, Scope, Send
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import entry, home, sessions
+from gatewright.server.dashboard import entry, home, keys, live, logs, refused, sessions
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -30,7 +30,15 @@ from gatewright.server.errors import ApiError, StoreUnavailable
 from gatewright.server.people import Session
 from gatewright.server.requests import note
 
-ROUTES: Final[tuple[Route | OpenRoute, ...]] = (*entry.ROUTES, *home.ROUTES)
+ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
+    *entry.ROUTES,
+    *home.ROUTES,
+    # Before the log's own, where the last part is the id of an event.
+    *live.ROUTES,
+    *refused.ROUTES,
+    *logs.ROUTES,
+    *keys.ROUTES,
+)
 
 logger = logging.getLogger("gatewright.server")
 
@@ -74,7 +82,8 @@ class Dashboard:
         if row.access == "administrator" and not session.administrator.may_change:
             return self._refusal(403, "Only an administrator may do that.")
         operations = Operations(self._server, http, session)
-        notice = await sessions.take_notice(self._server, session) if http.method == "GET" else ""
+        has_notice = row.is_page and http.method == "GET"
+        notice = await sessions.take_notice(self._server, session) if has_notice else ""
         page = Page(self._server, http, session, form, operations, path, notice)
         try:
             return await row.view(page)
