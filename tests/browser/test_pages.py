@@ -113,7 +113,8 @@ def test_nothing_is_wider_than_a_small_screen(
     def measure(page: Page) -> None:
         width = page.evaluate("document.documentElement.scrollWidth")
         wide = page.eval_on_selector_all(
-            "body *", "all => all.filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)"
+            "body *",
+            "all => all.filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)",
         )
         assert width <= 320, (page.url, width, [each[:200] for each in wide[:5]])
 

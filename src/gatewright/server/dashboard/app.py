@@ -26,6 +26,10 @@ from gatewright.server.dashboard import (
     applications_settings,
     entry,
     home,
+    keys,
+    live,
+    logs,
+    refused,
     sessions,
     settings,
 )
@@ -62,6 +66,10 @@ ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *applications_credentials.ROUTES,
     *applications_quickstart.ROUTES,
     *applications_settings.ROUTES,
+    *keys.ROUTES,
+    *live.ROUTES,
+    *logs.ROUTES,
+    *refused.ROUTES,
     *settings.ROUTES,
 )
 
@@ -107,7 +115,8 @@ class Dashboard:
         if row.access == "administrator" and not session.administrator.may_change:
             return self._refusal(403, "Only an administrator may do that.")
         operations = Operations(self._server, http, session)
-        notice = await sessions.take_notice(self._server, session) if http.method == "GET" else ""
+        has_notice = row.is_page and http.method == "GET"
+        notice = await sessions.take_notice(self._server, session) if has_notice else ""
         page = Page(self._server, http, session, form, operations, path, notice)
         try:
             return await row.view(page)

@@ -108,12 +108,16 @@ OpenView: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A row of a module's table: ``path`` below ``/ui``, and who may come."""
+    """A row of a module's table: ``path`` below ``/ui``, and who may come.
+
+    What is no page (a download, what script asks for) leaves the notice to the next page.
+    """
 
     method: str
     path: str
     view: View
     access: Access = "viewer"
+    is_page: bool = True
 
 
 @dataclass(frozen=True, slots=True)
