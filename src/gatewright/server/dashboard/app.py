@@ -81,7 +81,9 @@ class Dashboard:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._rows = [(_matching(row), row) for row in ROUTES]
+        # What is named by itself comes before what a parameter could take it for.
+        rows = sorted(ROUTES, key=lambda row: row.path.count("{"))
+        self._rows = [(_matching(row), row) for row in rows]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

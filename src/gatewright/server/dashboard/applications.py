@@ -4,12 +4,6 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard import (
-    applications_apis,
-    applications_credentials,
-    applications_quickstart,
-    applications_settings,
-)
 from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind
 from gatewright.server.dashboard.operations import NotConfirmed
 from gatewright.server.dashboard.page import Form, Page, Route, part, redirect
@@ -126,8 +120,4 @@ ROUTES = (
     Route("GET", "/apps/new", show_new, "administrator"),
     Route("POST", "/apps/new", create, "administrator"),
     Route("GET", "/apps/{id}", open_first),
-    *applications_settings.ROUTES,
-    *applications_credentials.ROUTES,
-    *applications_apis.ROUTES,
-    *applications_quickstart.ROUTES,
 )
