@@ -1,6 +1,6 @@
 """Which applications may have which permissions of an API: the matrix, and the button of Home."""
 
-from typing import Any
+from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -10,6 +10,8 @@ from gatewright.server.dashboard.listing import excerpt
 from gatewright.server.dashboard.operations import Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
+
+SHOWN: Final = "client_id,name,grant_types"
 
 
 async def show(page: Page) -> Response:
@@ -104,14 +106,14 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         "clients",
         searched=("name", "client_id"),
         fits=lambda client: "client_credentials" in (client.get("grant_types") or []),
-        query={"fields": "client_id,name,grant_types"},
+        query={"fields": SHOWN},
     )
-    rows: list[dict[str, Any]] = []
-    for client in applications.items:
-        grant = await grant_of(page.operations, client["client_id"], api)
-        held = None if grant is None else frozenset(grant.get("scope") or [])
-        has_all = grant is not None and bool(grant.get("allow_all_scopes"))
-        rows.append({"client": client, "is_authorized": grant is not None, "held": held, "has_all": has_all})
+    opened = page.query.get("open", "") or page.form.text("client_id")
+    clients = applications.items
+    if opened and opened not in {client["client_id"] for client in clients}:
+        # Linked to from elsewhere, it is shown on whatever page of the list it stands.
+        clients = [*await _client(page.operations, opened), *clients]
+    rows = [await _row(page.operations, client, api) for client in clients]
     return render_tab(
         page,
         "api_applications.html",
@@ -121,8 +123,27 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         applications=applications,
         rows=rows,
         scopes=api.get("scopes") or [],
-        opened=page.query.get("open", "") or page.form.text("client_id"),
+        opened=opened,
     )
+
+
+async def _client(operations: Operations, client_id: str) -> list[Record]:
+    """The application, if there is one."""
+    try:
+        return [await operations.get(f"clients/{part(client_id)}", fields=SHOWN)]
+    except ApiError:
+        return []
+
+
+async def _row(operations: Operations, client: Record, api: Record) -> Record:
+    """One application, and what it may have at the API."""
+    grant = await grant_of(operations, client["client_id"], api)
+    return {
+        "client": client,
+        "is_authorized": grant is not None,
+        "held": frozenset((grant or {}).get("scope") or []),
+        "has_all": bool((grant or {}).get("allow_all_scopes")),
+    }
 
 
 async def _back(page: Page, api: Record, notice: str) -> Response:
