@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -35,7 +36,7 @@ def ada(running: RunningServer) -> Iterator[Person]:
 
 @pytest.fixture(scope="module")
 def vera(running: RunningServer, ada: Person) -> Iterator[Person]:
-    assert ada.http
+    assert ada.see("/")
     with visiting.viewer(running) as person:
         yield person
 
@@ -78,7 +79,7 @@ def test_tutorial_is_walked_by_forms_alone(
     row = _row(ada.done(f"{path}/authorize", client_id=client_id), client_id)
     assert 'aria-checked="true"' in row
     assert "<details open>" in row
-    assert "0 of 2 permissions" in row
+    assert "<span data-count>0</span> of 2 permissions" in row
     assert caller.ask_token(application, api["identifier"]).json().get("scope") is None
 
     page = ada.done(f"{path}/update", client_id=client_id, scope=["create:blog", "read:blog"])
@@ -169,6 +170,36 @@ def test_refusals_are_shown_beside_the_matrix(
     assert _grants(caller, api)[0]["scope"] == []
 
 
+def test_secrets_of_the_management_api_are_given_with_the_password_only(
+    ada: Person, caller: Caller, application: Application, moving_clock: Clock
+) -> None:
+    (system,) = (api for api in caller.manage("GET", "resource-servers").json() if api.get("is_system"))
+    path, ids = f"/apis/{system['id']}/applications", {"client_id": application.client_id}
+    back = f"/ui{path}?open={application.client_id}"
+    caller.authorize(application, system["identifier"])
+    assert f'name="back" value="{back}"' in ada.see(f"{path}?open={application.client_id}")
+    moving_clock.now += CONFIRMED_FOR + 1
+    ada.done(f"{path}/update", **ids, scope="read:clients")
+    wanted = {**ids, "scope": ["read:clients", "read:client_keys"]}
+    answer = ada.send(f"{path}/update", **wanted, back=back)
+    assert answer.headers["Location"] == f"/ui/confirm?next={quote(back, safe='')}"
+    form = {**ids, "audience": system["identifier"], "scope": "read:client_keys"}
+    assert ada.send("/grant", **form).headers["Location"].startswith("/ui/confirm")
+    held = {"client_id": application.client_id}
+    assert caller.manage("GET", "client-grants", params=held).json()[0]["scope"] == ["read:clients"]
+    page = ada.done("/confirm", next=back, password=PASSWORD)
+    assert "<details open>" in _row(page, application.client_id)
+    ada.done(f"{path}/update", **wanted)
+    assert len(caller.manage("GET", "client-grants", params=held).json()[0]["scope"]) == 2
+
+
+def test_command_line_keeps_its_grant(ada: Person, caller: Caller) -> None:
+    (system,) = (api for api in caller.manage("GET", "resource-servers").json() if api.get("is_system"))
+    path, ids = f"/apis/{system['id']}/applications", {"client_id": caller.operator.client_id}
+    assert "cannot be deleted" in alert(ada.refused(f"{path}/deauthorize", 400, **ids))
+    assert "cannot be narrowed" in alert(ada.refused(f"{path}/update", 400, **ids, none="1"))
+
+
 def test_names_of_applications_come_back_escaped(ada: Person, caller: Caller, api: dict[str, Any]) -> None:
     made = caller.create("clients", name="\"'&quot; onload=x", app_type="non_interactive")
     caller.create(
@@ -238,7 +269,7 @@ def test_request_with_the_secret_needs_the_password_and_works(
     assert application.client_secret not in page
     assert '"$CLIENT_SECRET"' in blocks(page)[0]
 
-    moving_clock.now += CONFIRMED_FOR + 1
+    moving_clock.now += 10 * CONFIRMED_FOR  # later than any other test has confirmed at
     answer = ada.http.get(f"/ui{path}/{application.client_id}/secret")
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/ui/confirm?next=")

@@ -28,7 +28,7 @@ def ada(running: RunningServer) -> Iterator[Person]:
 
 @pytest.fixture(scope="module")
 def vera(running: RunningServer, ada: Person) -> Iterator[Person]:
-    assert ada.http
+    assert ada.see("/")
     with visiting.viewer(running) as person:
         yield person
 
@@ -64,7 +64,7 @@ def test_fresh_list_teaches_how_to_begin(ada: Person, caller: Caller, running: R
 def test_list_shows_each_api_and_no_signing_secret(ada: Person, caller: Caller, api: dict[str, Any]) -> None:
     made = caller.create("resource-servers", name="Signed", identifier="urn:signed", signing_alg="HS256")
     page = ada.see("/apis")
-    assert f'href="/ui/apis/{api["id"]}/quickstart">{api["name"]}<' in page
+    assert f'href="/ui/apis/{api["id"]}">{api["name"]}<' in page
     assert f'data-copy="{api["identifier"]}"' in page
     assert "2 permissions" in page
     assert "HS256" in page
@@ -228,7 +228,8 @@ def test_refused_settings_keep_what_was_typed(
 
 def test_system_api_offers_what_may_be_changed(ada: Person, caller: Caller) -> None:
     (system,) = (api for api in caller.manage("GET", "resource-servers").json() if api.get("is_system"))
-    page = ada.see(f"/apis/{system['id']}/settings")
+    page = ada.see(f"/apis/{system['id']}")
+    assert "Quick Start" not in page
     assert 'name="token_lifetime"' in page
     assert 'name="name"' not in page
     assert "/delete" not in page

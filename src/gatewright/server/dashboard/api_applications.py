@@ -5,9 +5,10 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab, title
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import Operations, Record
+from gatewright.server.dashboard.operations import NotConfirmed, Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
@@ -61,6 +62,7 @@ async def update(page: Page) -> Response:
             change["allow_all_scopes"] = False
         await page.operations.patch(f"client-grants/{part(grant['id'])}", change)
     except ApiError as refusal:
+        _ask_password(page, refusal)
         return await _matrix(page, api, fault=refusal.message, status=refusal.status)
     return await _back(page, api, "Saved. It counts from the next token on.")
 
@@ -75,7 +77,11 @@ async def grant_from_home(page: Page) -> Response:
     if unknown:
         scopes = defined + [{"value": value} for value in unknown]
         await operations.patch(f"resource-servers/{part(api['id'])}", {"scopes": scopes})
-    await _give(operations, form.text("client_id"), api, wanted)
+    try:
+        await _give(operations, form.text("client_id"), api, wanted)
+    except ApiError as refusal:
+        _ask_password(page, refusal)
+        raise
     client = await operations.get(f"clients/{part(form.text('client_id'))}", fields="name,client_id")
     name = client.get("name") or client["client_id"]
     text = f'"{name}" may have {", ".join(wanted) or "tokens"} at "{title(api)}", from the next token on.'
@@ -88,6 +94,16 @@ async def grant_of(operations: Operations, client_id: str, api: Record) -> Recor
         "client-grants", client_id=client_id, audience=api["identifier"], subject_type="client", per_page=1
     )
     return grants[0] if grants else None
+
+
+def _ask_password(page: Page, refusal: ApiError) -> None:
+    """Nobody gives away more of the Management API than they have, and some of it needs the password.
+
+    Raises:
+        NotConfirmed: with it, it may go through.
+    """
+    if refusal.code == "insufficient_scope" and not sessions.is_confirmed(page.server, page.session):
+        raise NotConfirmed from refusal
 
 
 async def _give(operations: Operations, client_id: str, api: Record, wanted: list[str]) -> None:
