@@ -1,15 +1,18 @@
 """Which applications may have which permissions of an API: the matrix, and the button of Home."""
 
-from typing import Any
+from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab, title
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import Operations, Record
+from gatewright.server.dashboard.operations import NotConfirmed, Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
+
+SHOWN: Final = "client_id,name,grant_types"
 
 
 async def show(page: Page) -> Response:
@@ -59,6 +62,7 @@ async def update(page: Page) -> Response:
             change["allow_all_scopes"] = False
         await page.operations.patch(f"client-grants/{part(grant['id'])}", change)
     except ApiError as refusal:
+        _ask_password(page, refusal)
         return await _matrix(page, api, fault=refusal.message, status=refusal.status)
     return await _back(page, api, "Saved. It counts from the next token on.")
 
@@ -73,7 +77,11 @@ async def grant_from_home(page: Page) -> Response:
     if unknown:
         scopes = defined + [{"value": value} for value in unknown]
         await operations.patch(f"resource-servers/{part(api['id'])}", {"scopes": scopes})
-    await _give(operations, form.text("client_id"), api, wanted)
+    try:
+        await _give(operations, form.text("client_id"), api, wanted)
+    except ApiError as refusal:
+        _ask_password(page, refusal)
+        raise
     client = await operations.get(f"clients/{part(form.text('client_id'))}", fields="name,client_id")
     name = client.get("name") or client["client_id"]
     text = f'"{name}" may have {", ".join(wanted) or "tokens"} at "{title(api)}", from the next token on.'
@@ -86,6 +94,16 @@ async def grant_of(operations: Operations, client_id: str, api: Record) -> Recor
         "client-grants", client_id=client_id, audience=api["identifier"], subject_type="client", per_page=1
     )
     return grants[0] if grants else None
+
+
+def _ask_password(page: Page, refusal: ApiError) -> None:
+    """Nobody gives away more of the Management API than they have, and some of it needs the password.
+
+    Raises:
+        NotConfirmed: with it, it may go through.
+    """
+    if refusal.code == "insufficient_scope" and not sessions.is_confirmed(page.server, page.session):
+        raise NotConfirmed from refusal
 
 
 async def _give(operations: Operations, client_id: str, api: Record, wanted: list[str]) -> None:
@@ -104,14 +122,14 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         "clients",
         searched=("name", "client_id"),
         fits=lambda client: "client_credentials" in (client.get("grant_types") or []),
-        query={"fields": "client_id,name,grant_types"},
+        query={"fields": SHOWN},
     )
-    rows: list[dict[str, Any]] = []
-    for client in applications.items:
-        grant = await grant_of(page.operations, client["client_id"], api)
-        held = None if grant is None else frozenset(grant.get("scope") or [])
-        has_all = grant is not None and bool(grant.get("allow_all_scopes"))
-        rows.append({"client": client, "is_authorized": grant is not None, "held": held, "has_all": has_all})
+    opened = page.query.get("open", "") or page.form.text("client_id")
+    clients = applications.items
+    if opened and opened not in {client["client_id"] for client in clients}:
+        # Linked to from elsewhere, it is shown on whatever page of the list it stands.
+        clients = [*await _client(page.operations, opened), *clients]
+    rows = [await _row(page.operations, client, api) for client in clients]
     return render_tab(
         page,
         "api_applications.html",
@@ -121,8 +139,27 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         applications=applications,
         rows=rows,
         scopes=api.get("scopes") or [],
-        opened=page.query.get("open", "") or page.form.text("client_id"),
+        opened=opened,
     )
+
+
+async def _client(operations: Operations, client_id: str) -> list[Record]:
+    """The application, if there is one."""
+    try:
+        return [await operations.get(f"clients/{part(client_id)}", fields=SHOWN)]
+    except ApiError:
+        return []
+
+
+async def _row(operations: Operations, client: Record, api: Record) -> Record:
+    """One application, and what it may have at the API."""
+    grant = await grant_of(operations, client["client_id"], api)
+    return {
+        "client": client,
+        "is_authorized": grant is not None,
+        "held": frozenset((grant or {}).get("scope") or []),
+        "has_all": bool((grant or {}).get("allow_all_scopes")),
+    }
 
 
 async def _back(page: Page, api: Record, notice: str) -> Response:

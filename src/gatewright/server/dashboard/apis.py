@@ -79,7 +79,8 @@ async def create(page: Page) -> Response:
 
 async def lead_to_tabs(page: Page) -> Response:
     """An API without a tab: its first one."""
-    return redirect(f"/apis/{part(page.path['id'])}/quickstart")
+    api = await read_api(page)
+    return redirect(f"/apis/{part(api['id'])}/{'settings' if api.get('is_system') else 'quickstart'}")
 
 
 async def read_api(page: Page) -> Record:
@@ -101,7 +102,7 @@ def render_tab(
         "title": title(api),
         "base": f"/apis/{part(api['id'])}",
         "cli_name": shlex.quote(api["identifier"]),
-        "tabs": TABS,
+        "tabs": TABS[1:] if api.get("is_system") else TABS,  # nobody guards the Management API but itself
         "tab": "/" + template.removeprefix("api_").removesuffix(".html"),
     }
     return page.render(template, status=status, fault=fault, **{**frame, **context})

@@ -26,11 +26,13 @@ for (const form of document.querySelectorAll("form[data-at-once]")) {
     const body = new URLSearchParams(new FormData(form));
     const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
     if (!answer?.ok || new URL(answer.url).pathname !== location.pathname) form.submit();
-    else if (saved) saved.hidden = false;
+    else saved.textContent = "Saved";
   };
   form.addEventListener("change", () => {
     if (!saved) return form.requestSubmit();
-    saved.hidden = true;
+    saved.textContent = "";
+    const count = form.closest("details")?.querySelector("[data-count]");
+    if (count) count.textContent = form.querySelectorAll("input[type=checkbox]:checked").length;
     last = last.then(send);
   });
 }
