@@ -23,7 +23,7 @@ def walk_to(page: Page, words: str) -> None:
     """Tab until what has the focus says this; the focus is to be seen on each step."""
     for _ in range(MOST_STEPS):
         page.keyboard.press("Tab")
-        if page.evaluate(FOCUSED).startswith(words):
+        if page.evaluate(FOCUSED).partition("\n")[0].strip() == words:
             outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline != "none", words
             return
