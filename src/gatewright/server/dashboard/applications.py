@@ -10,7 +10,7 @@ from gatewright.server.dashboard import (
     applications_quickstart,
     applications_settings,
 )
-from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind
+from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind, told
 from gatewright.server.dashboard.operations import NotConfirmed
 from gatewright.server.dashboard.page import Form, Page, Route, part, redirect
 from gatewright.server.errors import ApiError
@@ -86,8 +86,7 @@ async def _form(page: Page, typed: Form, refusal: ApiError | None = None) -> Res
     apis = await page.operations.all("resource-servers")
     return page.render(
         "app_new.html",
-        status=200 if refusal is None else refusal.status,
-        fault="" if refusal is None else refusal.message,
+        **told(refusal),
         typed=typed,
         types=[(value, name, _ABOUT[value]) for value, name in TYPES.items()],
         apis=sorted(apis, key=lambda api: bool(api.get("is_system"))),
