@@ -156,6 +156,9 @@ class TestKeys:
         assert "authenticates with its keys" in page
         assert "private_key_jwt" in ada.page(f"/apps/{app.client_id}/settings")
 
+        assert ">assigned<" in ada.page(at)
+        ada.done(at, f"{at}/{key['id']}/end", {"expires_at": "1999-01-02T03:04"})
+        assert ">ended<" in ada.page(at)
         ada.done(at, f"{at}/{key['id']}/end", {"expires_at": "2098-01-02T03:04"})
         assert caller.manage("GET", noun).json()[0]["expires_at"] == "2098-01-02T03:04:00.000Z"
         assert "date-time" in ada.refused(at, f"{at}/{key['id']}/end", {"expires_at": "soon"})

@@ -80,8 +80,7 @@ async def _form(page: Page, typed: Form, refusal: ApiError | None = None) -> Res
     apis = await page.operations.all("resource-servers")
     return page.render(
         "app_new.html",
-        status=200 if refusal is None else refusal.status,
-        fault="" if refusal is None else refusal.message,
+        **told(refusal),
         typed=typed,
         types=[(value, name, _ABOUT[value]) for value, name in TYPES.items()],
         apis=sorted(apis, key=lambda api: bool(api.get("is_system"))),

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.applications_page import base, frame
+from gatewright.server.dashboard.applications_page import base, frame, told
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
@@ -63,8 +63,7 @@ async def _shown(page: Page, refusal: ApiError | None = None) -> Response:
         typed = {"api": page.path["api"], "scope": page.form.all("scope"), "all": page.form.has("all")}
     return page.render(
         "app_apis.html",
-        status=200 if refusal is None else refusal.status,
-        fault="" if refusal is None else refusal.message,
+        **told(refusal),
         **context,
         apis=[_row(api, grants.get(api["identifier"]), typed) for api in ordered],
         open=page.path.get("api") or page.query.get("open", ""),

@@ -3,11 +3,12 @@
 import json
 import shlex
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.applications_page import BY_KEY, base, frame, record
+from gatewright.server.dashboard.applications_page import BY_KEY, base, frame, record, told
 from gatewright.server.dashboard.operations import NotConfirmed
 from gatewright.server.dashboard.page import Form, Page, Route, part
 from gatewright.server.errors import ApiError
@@ -113,15 +114,22 @@ async def _shown(
     methods = context["app"].get("client_authentication_methods") or {}
     return page.render(
         "app_credentials.html",
-        status=200 if refusal is None else refusal.status,
-        fault="" if refusal is None else refusal.message,
+        **told(refusal),
         **context,
         shown=shown,
-        keys=await page.operations.get(f"{record(page)}/credentials"),
+        keys=await _keys(page),
         assigned=[each["id"] for each in methods.get(BY_KEY, {}).get("credentials", [])],
         algorithms=ALGORITHMS,
         typed=_repeatable(typed or Form()),
     )
+
+
+async def _keys(page: Page) -> list[dict[str, Any]]:
+    """The keys, ``has_ended`` said of each."""
+    rows = await page.operations.get(f"{record(page)}/credentials")
+    now = datetime.fromtimestamp(page.server.now(), UTC)
+    ends = [datetime.fromisoformat(row["expires_at"]) if "expires_at" in row else None for row in rows]
+    return [{**row, "has_ended": at is not None and at <= now} for row, at in zip(rows, ends, strict=True)]
 
 
 async def _revealed(page: Page, context: Mapping[str, Any], wanted: str) -> dict[str, str]:

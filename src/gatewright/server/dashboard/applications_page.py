@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gatewright.server.dashboard.page import Page, part
 from gatewright.server.dashboard.rendering import PREFIX
+from gatewright.server.errors import ApiError
 from gatewright.server.model import CLI_CLIENT_OPTION
 
 TYPES: Final = {
@@ -64,6 +65,11 @@ def method(application: Context) -> str:
     if methods is not None:
         return str(next(iter(methods), BY_KEY))
     return str(application.get("token_endpoint_auth_method") or "")
+
+
+def told(refusal: ApiError | None) -> Context:
+    """The refusal of what was sent, if there is one, for ``Page.render``."""
+    return {} if refusal is None else {"status": refusal.status, "fault": refusal.message}
 
 
 async def frame(page: Page, tab: str) -> Context:

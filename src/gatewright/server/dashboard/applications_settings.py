@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.applications_page import base, frame, method, read, record
+from gatewright.server.dashboard.applications_page import base, frame, method, read, record, told
 from gatewright.server.dashboard.page import Page, Route
 from gatewright.server.errors import ApiError
 from gatewright.server.model import ALL_GRANT_TYPES
@@ -68,8 +68,7 @@ async def _shown(
     others = [grant_type for grant_type in (*ALL_GRANT_TYPES, *held) if grant_type not in _GRANTED]
     return page.render(
         "app_settings.html",
-        status=200 if refusal is None else refusal.status,
-        fault="" if refusal is None else refusal.message,
+        **told(refusal),
         **context,
         methods=methods,
         granted=_GRANTED,
