@@ -56,8 +56,10 @@ def name_of(row: Endpoint) -> str:
 
 
 def routes_of(running: RunningServer) -> Iterator[str]:
-    """Every method and path that the application serves; HEAD comes with GET."""
+    """Every method and path that the application serves to programs; HEAD comes with GET. Pages are no API."""
     for route in make_app(running.server).routes:
+        if getattr(route, "path", "").startswith("/ui"):
+            continue
         if isinstance(route, Mount):
             assert route.path == "/api/v2"
             yield from map(name_of, ALL_ROUTES)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind
+from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind, told
 from gatewright.server.dashboard.operations import NotConfirmed
 from gatewright.server.dashboard.page import Form, Page, Route, part, redirect
 from gatewright.server.errors import ApiError

@@ -23,7 +23,7 @@ async def authorize(page: Page) -> Response:
         await _grant(page, api["identifier"])
     except ApiError as refusal:
         return await _shown(page, refusal)
-    said = f"Saved: {api['name']}. New permissions come with the next token."
+    said = f"Saved: {api.get('name') or api['identifier']}. New permissions come with the next token."
     return await page.go(f"{base(page)}/apis?open={part(api['id'])}", said)
 
 
@@ -36,7 +36,7 @@ async def deauthorize(page: Page) -> Response:
             await page.operations.delete(f"client-grants/{part(grant['id'])}")
     except ApiError as refusal:
         return await _shown(page, refusal)
-    said = f"The application gets no tokens for {api['name']} any more; those it has are revoked."
+    said = f"The application gets no tokens for {api.get('name') or api['identifier']} any more; those it has are revoked."
     return await page.go(f"{base(page)}/apis", said)
 
 
@@ -78,7 +78,7 @@ def _row(api: dict[str, Any], grant: dict[str, Any] | None, typed: dict[str, Any
     grants_all = kept["all"] if kept else bool(granted.get("allow_all_scopes"))
     return {
         "id": api["id"],
-        "name": api["name"],
+        "name": api.get("name") or api["identifier"],
         "identifier": api["identifier"],
         "is_system": bool(api.get("is_system")),
         "scopes": [{**scope, "ticked": scope["value"] in ticked} for scope in api.get("scopes") or []],
