@@ -281,6 +281,9 @@ def test_refused_permission_keeps_what_was_typed(
     assert 'value="say&#34;it&#34;"' in page
     assert 'value="Speak"' in page
     assert "read:blog" in alert(ada.refused(path, 400, value="", description=""))
+    assert "scopes" in alert(ada.refused(path, 400, value="two words", description=""))
+    assert "unknown:one" in alert(ada.refused(f"{path}/describe", 404, value="unknown:one", description="x"))
+    assert "unknown:one" in alert(ada.refused(f"{path}/remove", 404, value="unknown:one"))
     assert scopes_of(stored()) == scopes_of(api)
 
 

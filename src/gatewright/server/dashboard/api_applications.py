@@ -121,14 +121,15 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         page,
         "clients",
         searched=("name", "client_id"),
-        fits=lambda client: "client_credentials" in (client.get("grant_types") or []),
+        fits=_asks_as_itself,
         query={"fields": SHOWN},
     )
     opened = page.query.get("open", "") or page.form.text("client_id")
     clients = applications.items
     if opened and opened not in {client["client_id"] for client in clients}:
         # Linked to from elsewhere, it is shown on whatever page of the list it stands.
-        clients = [*await _client(page.operations, opened), *clients]
+        found = await page.operations.find(f"clients/{part(opened)}", fields=SHOWN)
+        clients = [found, *clients] if found and _asks_as_itself(found) else clients
     rows = [await _row(page.operations, client, api) for client in clients]
     return render_tab(
         page,
@@ -143,12 +144,8 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
     )
 
 
-async def _client(operations: Operations, client_id: str) -> list[Record]:
-    """The application, if there is one."""
-    try:
-        return [await operations.get(f"clients/{part(client_id)}", fields=SHOWN)]
-    except ApiError:
-        return []
+def _asks_as_itself(client: Record) -> bool:
+    return "client_credentials" in (client.get("grant_types") or [])
 
 
 async def _row(operations: Operations, client: Record, api: Record) -> Record:

@@ -22,8 +22,7 @@ async def show(page: Page) -> Response:
 async def add(page: Page) -> Response:
     """Adds one with its description, or a paste of many lines; one that is there takes the description."""
     api = await read_api(page)
-    lines = page.form.text("lines") or f"{page.form.text('value')} {page.form.text('description')}"
-    new = parse_permissions(lines)
+    new = parse_permissions(page.form.text("lines")) or _single(page)
     if not new:
         return await _permissions(page, api, fault="Type a permission, for example read:blog.")
     known = {scope["value"]: scope for scope in _defined(api)}
@@ -38,6 +37,8 @@ async def describe(page: Page) -> Response:
     """Changes a description."""
     api = await read_api(page)
     value, text = page.form.text("value"), page.form.text("description")
+    if value not in {scope["value"] for scope in _defined(api)}:
+        return await _gone(page, api, value)
     described = [
         {**scope, "description": text} if scope["value"] == value else scope for scope in _defined(api)
     ]
@@ -49,7 +50,21 @@ async def remove(page: Page) -> Response:
     api = await read_api(page)
     value = page.form.text("value")
     kept = [scope for scope in _defined(api) if scope["value"] != value]
+    if len(kept) == len(_defined(api)):
+        return await _gone(page, api, value)
     return await _replace(page, api, kept, f"Removed {value}, also from the applications that had it.")
+
+
+async def _gone(page: Page, api: Record, value: str) -> Response:
+    return await _permissions(page, api, fault=f"The API does not define {value} (any more).", status=404)
+
+
+def _single(page: Page) -> list[dict[str, str]]:
+    """The one permission of the short form, as typed: blanks in it are for the operation to refuse."""
+    value, description = page.form.text("value"), page.form.text("description")
+    if not value:
+        return []
+    return [{"value": value, "description": description} if description else {"value": value}]
 
 
 async def _replace(page: Page, api: Record, scopes: list[Record], notice: str) -> Response:

@@ -25,12 +25,8 @@ async def save(page: Page) -> Response:
         return await _settings(page, api, fault=str(fault))
     except ApiError as refusal:
         return await _settings(page, api, fault=refusal.message, status=refusal.status)
-    text = (
-        "Saved. Tokens that are out already stay as they are."
-        if page.form.text("token_lifetime")
-        else "Saved."
-    )
-    return await page.go(f"/apis/{part(api['id'])}/settings", text)
+    notice = "Saved. Tokens that are out already stay as they are."
+    return await page.go(f"/apis/{part(api['id'])}/settings", notice)
 
 
 async def delete(page: Page) -> Response:

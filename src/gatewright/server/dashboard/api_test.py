@@ -86,15 +86,17 @@ def _token_request(issuer: str, api: Record, client: Record) -> str | None:
     if method not in {"client_secret_post", "client_secret_basic"}:
         return None
     secret = client.get("client_secret")
-    shown = f'"{HIDDEN}"' if secret is None else shlex.quote(secret)
     lines = [
         f"curl {shlex.quote(issuer + 'oauth/token')}",
         "--data grant_type=client_credentials",
         f"--data-urlencode {shlex.quote('audience=' + api['identifier'])}",
     ]
     if method == "client_secret_basic":
-        lines.append(f"--user {shlex.quote(client['client_id'])}:{shown}")
+        # Both are encoded before they are joined (RFC 6749, section 2.3.1), which curl does not do.
+        shown = f'"{HIDDEN}"' if secret is None else shlex.quote(part(secret))
+        lines.append(f"--user {shlex.quote(part(client['client_id']))}:{shown}")
     else:
+        shown = f'"{HIDDEN}"' if secret is None else shlex.quote(secret)
         lines.append(f"--data-urlencode {shlex.quote('client_id=' + client['client_id'])}")
         lines.append(f"--data-urlencode client_secret={shown}")
     return " \\\n  ".join(lines)

@@ -64,10 +64,10 @@ class Operations:
             if len(page) < PAGE:
                 return found
 
-    async def find(self, path: str) -> Record | None:
+    async def find(self, path: str, **query: str | int) -> Record | None:
         """A record; None where there is none."""
         try:
-            return cast("Record", await self.get(path))
+            return cast("Record", await self.get(path, **query))
         except ApiError as refusal:
             if refusal.status != 404:  # noqa: PLR2004 - RFC 9110, section 15.5.5
                 raise

@@ -315,6 +315,13 @@ func requires(scope string, body string) http.HandlerFunc {
 	}
 }
 
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	w.WriteHeader(http.StatusUnauthorized)
+	w.Write([]byte(`{"error":"unauthorized"}`))
+}
+
 func main() {
 	issuer, err := url.Parse(«issuer»)
 	if err != nil {
@@ -332,7 +339,7 @@ func main() {
 	pages.HandleFunc("GET /authtest", requires("", `{"loggedin":true}`))
 	pages.HandleFunc("GET /blogs", requires(«reads», `{"readBlogAccess":true}`))
 	pages.HandleFunc("POST /blogs", requires(«creates», `{"createBlogAccess":true}`))
-	guard := jwtmiddleware.New(tokens.ValidateToken)
+	guard := jwtmiddleware.New(tokens.ValidateToken, jwtmiddleware.WithErrorHandler(refuse))
 	log.Fatal(http.ListenAndServe("127.0.0.1:3000", guard.CheckJWT(pages)))
 }
 """
@@ -373,10 +380,10 @@ QUICKSTARTS: Final = {
     ),
     "go": Quickstart(
         "Go",
-        "go mod init blogs && go get github.com/auth0/go-jwt-middleware/v2",
+        "go mod init blogs",
         "main.go",
         _GO,
-        "go run .",
+        "go mod tidy && go run .",
     ),
     "curl": Quickstart("curl", "", "", _CURL, ""),
 }
