@@ -138,7 +138,7 @@ def test_an_or_in_the_search_stays_within_the_other_filters(
         "type=seccft&q=" + quote("type:sapi) OR (type:feccft"),
         "q=" + quote("colour:red"),
         "from=yesterday",
-        "to=" + quote("2027-01-01] OR type:[a"),
+        "to=" + quote("2027-01-01] OR type:seccft OR date:[2020-01-01 TO *"),
     ],
 )
 def test_a_search_that_is_not_understood_is_refused_and_kept(ada: Person, query: str) -> None:
@@ -165,6 +165,12 @@ def test_what_a_stranger_sent_comes_back_escaped(ada: Person, caller: Caller, re
     for shown in (page, ada.see(f"/logs/{happened['log_id']}"), ada.see("/")):
         assert "<script>alert" not in shown
         assert "&lt;script&gt;alert" in shown
+
+
+def test_filters_that_the_form_has_no_choice_for_stay_in_it(ada: Person) -> None:
+    page = ada.see("/logs?type=depnote&from=2027-01-15T10:00Z")
+    assert '<option value="depnote" selected>' in page
+    assert 'name="from" type="text" value="2027-01-15T10:00Z"' in page
 
 
 def test_an_empty_answer_says_so_and_leads_back(ada: Person) -> None:

@@ -82,7 +82,7 @@ async def show_all(page: Page) -> Response:
         page=number,
         pages=max(1, -(-int(found["total"]) // PER_PAGE)),
         most=MOST_SHOWN,
-        groups=_groups(),
+        groups=_groups(filters.type),
         applications={each["client_id"]: each["application"] for each in rows if each["client_id"]},
         is_live=page.query.get("live") == "1" and not fault,
         follows=follows,
@@ -179,10 +179,13 @@ async def _places(operations: Operations, event: Mapping[str, Any]) -> Places:
     return Places(f"{application}/settings", f"{application}/credentials", grant)
 
 
-def _groups() -> dict[str, list[tuple[str, str]]]:
+def _groups(chosen: str) -> dict[str, list[tuple[str, str]]]:
+    """The types to choose from, by group; one that nobody here knows stays chosen."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for code, kind in KINDS.items():
         groups.setdefault(kind.group, []).append((code, kind.name))
+    if chosen and chosen not in KINDS:
+        groups["Other"] = [(chosen, "Other")]
     return groups
 
 
