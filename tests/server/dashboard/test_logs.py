@@ -102,6 +102,16 @@ def test_events_are_told_newest_first_in_plain_words(
     assert refused[1:3] == ["refused", "Was refused a token: its credentials are wrong."]
 
 
+def test_of_many_scopes_the_first_are_listed_and_the_rest_counted(ada: Person, caller: Caller) -> None:
+    scopes = [f"read:{letter}" for letter in "abcdef"]
+    many = "https://many.example"
+    caller.create("resource-servers", identifier=many, name=many, scopes=[{"value": each} for each in scopes])
+    application = caller.application("Everything")
+    caller.authorize(application, many, *scopes)
+    caller.token(application, many)
+    assert rows(ada.see(of(application)))[0][5] == "read:a read:b read:c read:d and 2 more"
+
+
 def test_filters_are_joined(ada: Person, caller: Caller, reader: Application) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
@@ -462,7 +472,7 @@ def test_refusals_are_filtered(ada: Person, refusal: dict[str, Any], moving_cloc
 
 def test_a_refusal_of_nobody_known_is_shown_on_home_too(ada: Person, refusal: dict[str, Any]) -> None:
     for page in (ada.see("/"), ada.see("/logs/refusals")):
-        assert "expired (let in, for its guard only reports)" in page
+        assert "expired</span> (let in, for its guard only reports)" in page
         assert f"/ui/apps/{refusal['client_id']}/settings" in page
 
 

@@ -21,6 +21,7 @@ PER_PAGE: Final = 100
 MOST_SHOWN: Final = 1000
 """The operation finds no more by search; who wants all follows by checkpoint."""
 
+MOST_SCOPES: Final = 4  # in a row of the list
 EARLIER: Final = 2.0
 """Seconds by which live events overlap with those of the page; what is there twice shows once."""
 
@@ -153,7 +154,7 @@ def row(event: Mapping[str, Any]) -> dict[str, str]:
         "application_path": f"/apps/{part(client_id)}/settings" if client_id else "",
         "application": str(event.get("client_name") or client_id),
         "api": str(event.get("audience", "")),
-        "scope": str(event.get("scope", "")),
+        "scope": _few(str(event.get("scope", "")).split()),
         "ip": str(event.get("ip", "")),
     }
 
@@ -177,6 +178,12 @@ async def _places(operations: Operations, event: Mapping[str, Any]) -> Places:
     if not application:
         return Places(grant=grant)
     return Places(f"{application}/settings", f"{application}/credentials", grant)
+
+
+def _few(scopes: Sequence[str]) -> str:
+    """Scopes for a column; the event's own page has all of them."""
+    more = len(scopes) - MOST_SCOPES
+    return " ".join(scopes) if more <= 0 else f"{' '.join(scopes[:MOST_SCOPES])} and {more} more"
 
 
 def _groups(chosen: str) -> dict[str, list[tuple[str, str]]]:
