@@ -67,15 +67,16 @@ async def show_all(page: Page) -> Response:
     """The newest first; a query that is refused stays in its field."""
     filters, number = Filters.of(page.query), page_number(page.query, last=MOST_SHOWN // PER_PAGE)
     follows = new_log_id(page.server.now() - EARLIER)
-    fault = ""
+    fault, status = "", 200
     found: Record = {"logs": [], "total": 0}
     try:
         found = await search(page.operations, filters, page=number - 1)
     except ApiError as refusal:
-        fault = refusal.message
+        fault, status = refusal.message, refusal.status
     rows = [row(event) for event in found["logs"]]
     return page.render(
         "logs.html",
+        status=status,
         fault=fault,
         filters=filters,
         rows=rows,
