@@ -102,6 +102,16 @@ def test_events_are_told_newest_first_in_plain_words(
     assert refused[1:3] == ["refused", "Was refused a token: its credentials are wrong."]
 
 
+def test_of_many_scopes_the_first_are_listed_and_the_rest_counted(ada: Person, caller: Caller) -> None:
+    scopes = [f"read:{letter}" for letter in "abcdef"]
+    many = "https://many.example"
+    caller.create("resource-servers", identifier=many, name=many, scopes=[{"value": each} for each in scopes])
+    application = caller.application("Everything")
+    caller.authorize(application, many, *scopes)
+    caller.token(application, many)
+    assert rows(ada.see(of(application)))[0][5] == "read:a read:b read:c read:d and 2 more"
+
+
 def test_filters_are_joined(ada: Person, caller: Caller, reader: Application) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
@@ -138,7 +148,7 @@ def test_an_or_in_the_search_stays_within_the_other_filters(
         "type=seccft&q=" + quote("type:sapi) OR (type:feccft"),
         "q=" + quote("colour:red"),
         "from=yesterday",
-        "to=" + quote("2027-01-01] OR type:[a"),
+        "to=" + quote("2027-01-01] OR type:seccft OR date:[2020-01-01 TO *"),
     ],
 )
 def test_a_search_that_is_not_understood_is_refused_and_kept(ada: Person, query: str) -> None:
@@ -165,6 +175,12 @@ def test_what_a_stranger_sent_comes_back_escaped(ada: Person, caller: Caller, re
     for shown in (page, ada.see(f"/logs/{happened['log_id']}"), ada.see("/")):
         assert "<script>alert" not in shown
         assert "&lt;script&gt;alert" in shown
+
+
+def test_filters_that_the_form_has_no_choice_for_stay_in_it(ada: Person) -> None:
+    page = ada.see("/logs?type=depnote&from=2027-01-15T10:00Z")
+    assert '<option value="depnote" selected>' in page
+    assert 'name="from" type="text" value="2027-01-15T10:00Z"' in page
 
 
 def test_an_empty_answer_says_so_and_leads_back(ada: Person) -> None:
@@ -456,7 +472,7 @@ def test_refusals_are_filtered(ada: Person, refusal: dict[str, Any], moving_cloc
 
 def test_a_refusal_of_nobody_known_is_shown_on_home_too(ada: Person, refusal: dict[str, Any]) -> None:
     for page in (ada.see("/"), ada.see("/logs/refusals")):
-        assert "expired (let in, for its guard only reports)" in page
+        assert "expired</span> (let in, for its guard only reports)" in page
         assert f"/ui/apps/{refusal['client_id']}/settings" in page
 
 

@@ -21,6 +21,7 @@ PER_PAGE: Final = 100
 MOST_SHOWN: Final = 1000
 """The operation finds no more by search; who wants all follows by checkpoint."""
 
+MOST_SCOPES: Final = 4  # in a row of the list
 EARLIER: Final = 2.0
 """Seconds by which live events overlap with those of the page; what is there twice shows once."""
 
@@ -66,15 +67,16 @@ async def show_all(page: Page) -> Response:
     """The newest first; a query that is refused stays in its field."""
     filters, number = Filters.of(page.query), page_number(page.query, last=MOST_SHOWN // PER_PAGE)
     follows = new_log_id(page.server.now() - EARLIER)
-    fault = ""
+    fault, status = "", 200
     found: Record = {"logs": [], "total": 0}
     try:
         found = await search(page.operations, filters, page=number - 1)
     except ApiError as refusal:
-        fault = refusal.message
+        fault, status = refusal.message, refusal.status
     rows = [row(event) for event in found["logs"]]
     return page.render(
         "logs.html",
+        status=status,
         fault=fault,
         filters=filters,
         rows=rows,
@@ -82,7 +84,7 @@ async def show_all(page: Page) -> Response:
         page=number,
         pages=max(1, -(-int(found["total"]) // PER_PAGE)),
         most=MOST_SHOWN,
-        groups=_groups(),
+        groups=_groups(filters.type),
         applications={each["client_id"]: each["application"] for each in rows if each["client_id"]},
         is_live=page.query.get("live") == "1" and not fault,
         follows=follows,
@@ -153,7 +155,7 @@ def row(event: Mapping[str, Any]) -> dict[str, str]:
         "application_path": f"/apps/{part(client_id)}/settings" if client_id else "",
         "application": str(event.get("client_name") or client_id),
         "api": str(event.get("audience", "")),
-        "scope": str(event.get("scope", "")),
+        "scope": _few(str(event.get("scope", "")).split()),
         "ip": str(event.get("ip", "")),
     }
 
@@ -179,10 +181,19 @@ async def _places(operations: Operations, event: Mapping[str, Any]) -> Places:
     return Places(f"{application}/settings", f"{application}/credentials", grant)
 
 
-def _groups() -> dict[str, list[tuple[str, str]]]:
+def _few(scopes: Sequence[str]) -> str:
+    """Scopes for a column; the event's own page has all of them."""
+    more = len(scopes) - MOST_SCOPES
+    return " ".join(scopes) if more <= 0 else f"{' '.join(scopes[:MOST_SCOPES])} and {more} more"
+
+
+def _groups(chosen: str) -> dict[str, list[tuple[str, str]]]:
+    """The types to choose from, by group; one that nobody here knows stays chosen."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for code, kind in KINDS.items():
         groups.setdefault(kind.group, []).append((code, kind.name))
+    if chosen and chosen not in KINDS:
+        groups["Other"] = [(chosen, "Other")]
     return groups
 
 
