@@ -117,6 +117,14 @@ def test_nothing_is_wider_than_a_small_screen(
             "body *",
             "all => all.filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)",
         )
-        assert width <= 320, (page.url, width, [each[:200] for each in wide[:5]])
+        assert width <= 320, (
+            page.url,
+            width,
+            page.eval_on_selector_all(
+                "body *",
+                "all => all.filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth>0).map(e => [e.tagName, e.className, e.scrollWidth, e.clientWidth])",
+            ),
+            [each[:200] for each in wide[:5]],
+        )
 
     crawl(visitor(viewport={"width": 320, "height": 640}).new_page(), server.issuer + "ui/", measure)

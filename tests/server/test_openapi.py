@@ -56,7 +56,7 @@ def name_of(row: Endpoint) -> str:
 
 
 def routes_of(running: RunningServer) -> Iterator[str]:
-    """Every method and path that the application serves to programs; HEAD comes with GET. Pages are no API."""
+    """Every method and path that is served to programs, not the pages; HEAD comes with GET."""
     for route in make_app(running.server).routes:
         if getattr(route, "path", "").startswith("/ui"):
             continue

@@ -36,7 +36,8 @@ async def deauthorize(page: Page) -> Response:
             await page.operations.delete(f"client-grants/{part(grant['id'])}")
     except ApiError as refusal:
         return await _shown(page, refusal)
-    said = f"The application gets no tokens for {api.get('name') or api['identifier']} any more; those it has are revoked."
+    name = api.get("name") or api["identifier"]
+    said = f"The application gets no tokens for {name} any more; those it has are revoked."
     return await page.go(f"{base(page)}/apis", said)
 
 
