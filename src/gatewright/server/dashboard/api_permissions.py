@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gatewright.server.dashboard.apis import read_api, render_tab
-from gatewright.server.dashboard.listing import SHOWN, Excerpt, page_number
+from gatewright.server.dashboard.listing import LAST, SHOWN, Excerpt
 from gatewright.server.dashboard.operations import Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.dashboard.typed import parse_permissions
@@ -93,7 +93,7 @@ async def _permissions(page: Page, api: Record, *, fault: str = "", status: int 
 
 
 def _shown(page: Page, api: Record) -> Excerpt:
-    q, number = page.query.get("q", "").strip(), page_number(page)
+    q, number = page.query.get("q", "").strip(), page.number(last=LAST)
     found = [
         scope
         for scope in _defined(api)

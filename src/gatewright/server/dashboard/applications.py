@@ -22,7 +22,7 @@ _ABOUT: Final = {
 
 async def show_all(page: Page) -> Response:
     """The list: a page of all, or of those whose name or client id holds ``q``."""
-    wanted, number = page.query.get("q", "").strip(), _page_number(page.query.get("page", ""))
+    wanted, number = page.query.get("q", "").strip(), page.number(last=LAST_PAGE)
     if wanted:
         found = [row for row in await page.operations.all("clients", fields=_FIELDS) if _fits(row, wanted)]
         rows, total = found[(number - 1) * PAGE : number * PAGE], len(found)
@@ -107,11 +107,6 @@ def _members(form: Form) -> dict[str, Any]:
 
 def _fits(row: dict[str, Any], wanted: str) -> bool:
     return wanted.casefold() in str(row["name"]).casefold() or wanted in row["client_id"]
-
-
-def _page_number(text: str) -> int:
-    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(LAST_PAGE))
-    return max(1, int(text)) if is_number else 1
 
 
 ROUTES = (

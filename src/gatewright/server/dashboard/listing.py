@@ -10,7 +10,6 @@ from gatewright.server.dashboard.page import Page
 
 SHOWN: Final = 50
 LAST: Final = 20_000  # one million records: as far as the operations list them
-MOST_DIGITS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ async def excerpt(
 
     ``query`` is sent along with each request for records.
     """
-    number, q = page_number(page), page.query.get("q", "").strip()
+    number, q = page.number(last=LAST), page.query.get("q", "").strip()
     start, found = (number - 1) * SHOWN, list[Record]()
     for index in count():
         records: list[Record] = await page.operations.get(noun, page=index, per_page=PAGE, **query)
@@ -43,13 +42,6 @@ async def excerpt(
         if len(records) < PAGE or len(found) > start + SHOWN:
             break
     return Excerpt(found[start : start + SHOWN], number, len(found) > start + SHOWN, q)
-
-
-def page_number(page: Page) -> int:
-    """``?page=``, from 1 on; what is no number is the first."""
-    text = page.query.get("page", "1")
-    is_number = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
-    return min(max(int(text), 1), LAST) if is_number else 1
 
 
 def _has(record: Record, members: tuple[str, ...], q: str) -> bool:

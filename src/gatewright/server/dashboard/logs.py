@@ -65,7 +65,7 @@ class Filters:
 
 async def show_all(page: Page) -> Response:
     """The newest first; a query that is refused stays in its field."""
-    filters, number = Filters.of(page.query), page_number(page.query, last=MOST_SHOWN // PER_PAGE)
+    filters, number = Filters.of(page.query), page.number(last=MOST_SHOWN // PER_PAGE)
     follows = new_log_id(page.server.now() - EARLIER)
     fault, status = "", 200
     found: Record = {"logs": [], "total": 0}
@@ -158,13 +158,6 @@ def row(event: Mapping[str, Any]) -> dict[str, str]:
         "scope": _few(str(event.get("scope", "")).split()),
         "ip": str(event.get("ip", "")),
     }
-
-
-def page_number(query: Mapping[str, str], *, last: int) -> int:
-    """The page that an address names, from 1 to ``last``; what is no number is the first."""
-    text = query.get("page", "")
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(last))
-    return min(max(int(text), 1), last) if is_number else 1
 
 
 async def _places(operations: Operations, event: Mapping[str, Any]) -> Places:

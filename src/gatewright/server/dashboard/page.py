@@ -81,6 +81,12 @@ class Page:
         """The query of the address."""
         return self.http.query_params
 
+    def number(self, *, last: int) -> int:
+        """``?page=``, from 1 to ``last``; what is no number is the first."""
+        text = self.query.get("page", "")
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(last))
+        return min(max(int(text), 1), last) if is_number else 1
+
     def render(self, template: str, *, status: int = 200, fault: str = "", **context: object) -> Response:
         """The page of a template, in the frame; ``fault`` is what was wrong with what was sent."""
         frame = {

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gatewright.guard.walkthrough import FIXES
-from gatewright.server.dashboard.logs import page_number
 from gatewright.server.dashboard.page import Page, Route
 
 PER_PAGE: Final = 50
@@ -27,7 +26,7 @@ async def show_all(page: Page) -> Response:
     typed = {name: page.query.get(name, "").strip() for name in _FILTERS}
     since = page.query.get("since", DAY)
     span = since if since in SPANS else DAY
-    number = page_number(page.query, last=LAST_PAGE)
+    number = page.number(last=LAST_PAGE)
     found = await page.operations.get(
         "guard-reports/refusals",
         page=number - 1,
