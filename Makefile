@@ -14,7 +14,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 SETUP := pyproject.toml scripts/environment.sh scripts/find-python.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench soak mutate compat-go lock clean
+.PHONY: help demo test check lint bench soak mutate compat-go screens lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ mutate: $(VENV)/dev.stamp ## mutation testing of jose and guard: an hour (ARGS=-
 
 compat-go: $(VENV)/dev.stamp ## clients written in Go against the server, as far as Go and its modules are at hand
 	$(BIN)/python -m pytest tests/compat/go/check_go_clients.py $(PYTEST_ARGS)
+
+screens: $(VENV)/dev.stamp ## the pictures of docs/screens, with Chromium
+	@sh scripts/system-packages.sh
+	$(BIN)/python -m pytest tests/browser/draw_screens.py $(PYTEST_ARGS)
 
 lock: $(VENV)/dev.stamp ## requirements/*.txt from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes \
