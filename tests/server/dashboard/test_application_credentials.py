@@ -11,36 +11,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.running import Application
-from tests.server.dashboard.browsing import (
-    AUDIENCE,
-    CANARY,
-    ESCAPED,
-    Browser,
-    client,
-    entered,
-    secret_ids,
-)
+from tests.server.dashboard.browsing import AUDIENCE, CANARY, ESCAPED, Browser, client, secret_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gatewright.server.app import RunningServer
     from tests.records import Clock
     from tests.running import Caller
-
-
-@pytest.fixture(scope="module")
-def ada(running: RunningServer) -> Iterator[Browser]:
-    """An administrator."""
-    with entered(running, "ada", "administrator") as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def vera(running: RunningServer) -> Iterator[Browser]:
-    """A viewer."""
-    with entered(running, "vera", "viewer") as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +89,7 @@ class TestSecrets:
     ) -> None:
         caller.create("client-grants", client_id=app.client_id, audience=AUDIENCE, scope=[])
         at, (old,) = f"/apps/{app.client_id}/credentials", secret_ids(caller, app)
-        page = ada.done(at, f"/apps/{app.client_id}/secrets")
+        page = ada.done(f"/apps/{app.client_id}/secrets", on=at)
         fresh = Application(app.client_id, client(caller, app)["client_secret"])
         assert fresh.client_secret != app.client_secret
         assert fresh.client_secret in page
@@ -121,16 +97,12 @@ class TestSecrets:
         page = ada.page(at)
         assert "never" not in re.sub(r"(?s)^.*?<h2>Client secrets|<h2>Keys.*$", "", page)
         assert f'action="/ui/apps/{app.client_id}/secrets"' not in page
-        ada.done(at, f"/apps/{app.client_id}/secrets/{old}/end")
+        ada.done(f"/apps/{app.client_id}/secrets/{old}/end", on=at)
         assert [caller.ask_token(each, AUDIENCE).status_code for each in (app, fresh)] == [401, 200]
         assert "/end" not in ada.page(at)
 
     def test_a_third_secret_is_refused(self, ada: Browser, caller: Caller, app: Application) -> None:
-        at = f"/apps/{app.client_id}/credentials"
-        csrf = re.search(r'name="csrf" value="([^"]+)"', ada.page(at))
-        assert csrf is not None
-        sent = {"csrf": csrf[1]}
-        answers = [ada.http.post(f"ui/apps/{app.client_id}/secrets", data=sent) for _ in range(2)]
+        answers = [ada.send(f"/apps/{app.client_id}/secrets") for _ in range(2)]
         assert [answer.status_code for answer in answers] == [303, 409]
         assert "two secrets" in answers[1].text
         assert len(secret_ids(caller, app)) == 2
@@ -142,14 +114,14 @@ class TestKeys:
     ) -> None:
         at, noun = f"/apps/{app.client_id}/credentials", f"clients/{app.client_id}/credentials"
         fields = {"name": CANARY, "alg": "PS256", "pem": public_pem()[0], "expires_at": "2099-01-02T03:04"}
-        page = ada.done(at, f"{at}/keys", fields)
+        page = ada.done(f"{at}/keys", fields, on=at)
         assert ESCAPED in page
         assert CANARY not in page
         (key,) = caller.manage("GET", noun).json()
         assert (key["alg"], key["expires_at"]) == ("PS256", "2099-01-02T03:04:00.000Z")
 
-        assert "Tick the key" in ada.refused(at, f"{at}/assigned")
-        page = ada.done(at, f"{at}/assigned", {"key": [key["id"]]})
+        assert "Tick the key" in ada.refused(f"{at}/assigned", on=at)
+        page = ada.done(f"{at}/assigned", {"key": [key["id"]]}, on=at)
         assert client(caller, app)["client_authentication_methods"] == {
             "private_key_jwt": {"credentials": [{"id": key["id"]}]}
         }
@@ -157,17 +129,17 @@ class TestKeys:
         assert "private_key_jwt" in ada.page(f"/apps/{app.client_id}/settings")
 
         assert ">assigned<" in ada.page(at)
-        ada.done(at, f"{at}/{key['id']}/end", {"expires_at": "1999-01-02T03:04"})
+        ada.done(f"{at}/{key['id']}/end", {"expires_at": "1999-01-02T03:04"}, on=at)
         assert ">ended<" in ada.page(at)
-        ada.done(at, f"{at}/{key['id']}/end", {"expires_at": "2098-01-02T03:04"})
+        ada.done(f"{at}/{key['id']}/end", {"expires_at": "2098-01-02T03:04"}, on=at)
         assert caller.manage("GET", noun).json()[0]["expires_at"] == "2098-01-02T03:04:00.000Z"
-        assert "date-time" in ada.refused(at, f"{at}/{key['id']}/end", {"expires_at": "soon"})
+        assert "date-time" in ada.refused(f"{at}/{key['id']}/end", {"expires_at": "soon"}, on=at)
 
         settings = f"/apps/{app.client_id}/settings"
         chosen = {"name": "Night job", "method": "client_secret_post", "grant_type": ["client_credentials"]}
-        ada.done(settings, settings, chosen)
+        ada.done(settings, chosen, on=settings)
         assert "client_authentication_methods" not in client(caller, app)
-        ada.done(at, f"{at}/{key['id']}/remove")
+        ada.done(f"{at}/{key['id']}/remove", on=at)
         assert caller.manage("GET", noun).json() == []
 
     def test_a_private_key_is_refused_and_not_repeated(
@@ -175,12 +147,12 @@ class TestKeys:
     ) -> None:
         at = f"/apps/{app.client_id}/credentials"
         private = public_pem()[1]
-        page = ada.refused(at, f"{at}/keys", {"name": "laptop", "alg": "RS384", "pem": private})
+        page = ada.refused(f"{at}/keys", {"name": "laptop", "alg": "RS384", "pem": private}, on=at)
         assert "keep it to yourself" in page
         assert private.splitlines()[1] not in page
         assert 'value="laptop"' in page
         assert "<option selected>RS384" in page
-        page = ada.refused(at, f"{at}/keys", {"name": "x", "alg": "RS256", "pem": CANARY})
+        page = ada.refused(f"{at}/keys", {"name": "x", "alg": "RS256", "pem": CANARY}, on=at)
         assert f">{ESCAPED}</textarea>" in page
         assert caller.manage("GET", f"clients/{app.client_id}/credentials").json() == []
 
@@ -197,7 +169,7 @@ class TestKeys:
             (f"{at}/{made['id']}/remove", {}),
             (f"{at}/{made['id']}/end", {"expires_at": "2098-01-02T03:04"}),
         ):
-            answer = ada.submit(at, action, fields)
+            answer = ada.send(action, fields, on=at)
             assert answer.headers["location"].startswith("/ui/confirm"), action
         assert "client_authentication_methods" not in client(caller, app)
         assert [(key["id"], "expires_at" in key) for key in caller.manage("GET", noun).json()] == [
@@ -245,10 +217,8 @@ class TestViewers:
         self, vera: Browser, caller: Caller, app: Application, action: str
     ) -> None:
         before = client(caller, app)
-        csrf = re.search(r'name="csrf" value="([^"]+)"', vera.page("/apps"))
-        assert csrf is not None
-        sent = {"csrf": csrf[1], "typed": "Night job", "name": "Mine", "app_type": "spa", "method": "none"}
-        answer = vera.http.post(f"ui{action.format(id=app.client_id)}", data=sent)
+        fields = {"typed": "Night job", "name": "Mine", "app_type": "spa", "method": "none"}
+        answer = vera.send(action.format(id=app.client_id), fields)
         assert answer.status_code == 403
         assert "Only an administrator" in answer.text
         assert client(caller, app) == before

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.running import Application
-from tests.server.dashboard.browsing import (
-    AUDIENCE,
-    CANARY,
-    ESCAPED,
-    Browser,
-    client,
-    entered,
-    grants,
-)
+from tests.server.dashboard.browsing import AUDIENCE, CANARY, ESCAPED, Browser, blocks, client, grants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from gatewright.server.app import RunningServer
     from tests.records import Clock
     from tests.running import Caller
-
-
-@pytest.fixture(scope="module")
-def ada(running: RunningServer) -> Iterator[Browser]:
-    """An administrator."""
-    with entered(running, "ada", "administrator") as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +87,7 @@ class TestCreation:
             "audience": AUDIENCE,
             f"scope {AUDIENCE}": ["read:blog"],
         }
-        page = ada.done("/apps/new", "/apps/new", fields)
+        page = ada.done("/apps/new", fields, on="/apps/new")
         assert "“Reader” was created" in page
         made = next(
             row for row in caller.manage("GET", "clients?per_page=100").json() if row["name"] == "Reader"
@@ -122,7 +103,7 @@ class TestCreation:
 
     @pytest.mark.usefixtures("api")
     def test_other_types_are_made_without_an_api(self, ada: Browser, caller: Caller) -> None:
-        ada.done("/apps/new", "/apps/new", {"name": "Phone", "app_type": "native", "audience": AUDIENCE})
+        ada.done("/apps/new", {"name": "Phone", "app_type": "native", "audience": AUDIENCE}, on="/apps/new")
         made = next(
             row for row in caller.manage("GET", "clients?per_page=100").json() if row["name"] == "Phone"
         )
@@ -138,7 +119,7 @@ class TestCreation:
             "audience": AUDIENCE,
             f"scope {AUDIENCE}": ["create:blog"],
         }
-        page = ada.refused("/apps/new", "/apps/new", fields)
+        page = ada.refused("/apps/new", fields, on="/apps/new")
         assert page.count(f'value="{ESCAPED}"') == 2
         assert CANARY not in page
         assert 'name="app_type" value="spa" checked' in page
@@ -154,7 +135,7 @@ class TestCreation:
             "audience": AUDIENCE,
             f"scope {AUDIENCE}": ["drop:blog"],
         }
-        page = ada.done("/apps/new", "/apps/new", fields)
+        page = ada.done("/apps/new", fields, on="/apps/new")
         assert "“Half” was created. It was not authorized" in page
         assert "drop:blog" in page
 
@@ -169,7 +150,7 @@ class TestCreation:
             "audience": management,
             f"scope {management}": ["read:client_keys"],
         }
-        assert "that needs your password" in ada.done("/apps/new", "/apps/new", fields)
+        assert "that needs your password" in ada.done("/apps/new", fields, on="/apps/new")
         made = next(
             row for row in caller.manage("GET", "clients?per_page=100").json() if row["name"] == "Sweeper"
         )
@@ -190,7 +171,7 @@ class TestSettings:
             "method": "client_secret_basic",
             "grant_type": ["client_credentials", "refresh_token"],
         }
-        page = ada.done(at, at, fields)
+        page = ada.done(at, fields, on=at)
         assert "Saved." in page
         assert f'value="{ESCAPED}"' in page
         assert CANARY not in page
@@ -201,13 +182,13 @@ class TestSettings:
             "token_endpoint_auth_method": "client_secret_basic",
             "grant_types": ["client_credentials", "refresh_token"],
         }
-        assert "Nothing was changed." in ada.done(at, at, fields)
-        ada.done(at, at, {**fields, "description": ""})
+        assert "Nothing was changed." in ada.done(at, fields, on=at)
+        ada.done(at, {**fields, "description": ""}, on=at)
         assert "description" not in client(caller, app)
 
     def test_a_refusal_keeps_what_was_typed(self, ada: Browser, caller: Caller, app: Application) -> None:
         at, before = f"/apps/{app.client_id}/settings", client(caller, app)
-        page = ada.refused(at, at, {"name": CANARY, "description": "d" * 141, "method": "none"})
+        page = ada.refused(at, {"name": CANARY, "description": "d" * 141, "method": "none"}, on=at)
         assert f'value="{ESCAPED}"' in page
         assert f'value="{"d" * 141}"' in page
         assert '<option value="none" selected>' in page
@@ -219,10 +200,10 @@ class TestSettings:
     ) -> None:
         caller.create("client-grants", client_id=app.client_id, audience=AUDIENCE, scope=[])
         at = f"/apps/{app.client_id}/settings"
-        answer = ada.submit(at, f"/apps/{app.client_id}/rotate")
+        answer = ada.send(f"/apps/{app.client_id}/rotate", on=at)
         assert client(caller, app)["client_secret"] == app.client_secret
         assert "Danger zone" in ada.confirm(answer.headers["location"])
-        page = ada.done(at, f"/apps/{app.client_id}/rotate")
+        page = ada.done(f"/apps/{app.client_id}/rotate", on=at)
         fresh = client(caller, app)["client_secret"]
         assert fresh != app.client_secret
         assert fresh in page
@@ -231,10 +212,10 @@ class TestSettings:
 
     def test_deletion_wants_the_name(self, ada: Browser, caller: Caller, app: Application) -> None:
         at = f"/apps/{app.client_id}/settings"
-        page = ada.refused(at, f"/apps/{app.client_id}/delete", {"typed": "Night"})
+        page = ada.refused(f"/apps/{app.client_id}/delete", {"typed": "Night"}, on=at)
         assert "Nothing was deleted" in page
         assert caller.manage("GET", f"clients/{app.client_id}").status_code == 200
-        assert "was deleted" in ada.done(at, f"/apps/{app.client_id}/delete", {"typed": "Night job"})
+        assert "was deleted" in ada.done(f"/apps/{app.client_id}/delete", {"typed": "Night job"}, on=at)
         assert caller.manage("GET", f"clients/{app.client_id}").status_code == 404
 
     def test_the_command_line_cannot_be_deleted(self, ada: Browser, caller: Caller) -> None:
@@ -243,10 +224,7 @@ class TestSettings:
         assert "It cannot be deleted" in page
         assert f'action="/ui/apps/{own}/delete"' not in page
         assert f'action="/ui/apps/{own}/rotate"' not in page
-        csrf = re.search(r'name="csrf" value="([^"]+)"', page)
-        assert csrf is not None
-        name = client(caller, caller.operator)["name"]
-        answer = ada.http.post(f"ui/apps/{own}/delete", data={"csrf": csrf[1], "typed": name})
+        answer = ada.send(f"/apps/{own}/delete", {"typed": client(caller, caller.operator)["name"]})
         assert answer.status_code == 400
         assert "cannot be deleted." in answer.text
 
@@ -260,29 +238,29 @@ class TestApis:
         assert "Not authorized" in page
         assert ESCAPED in page
         assert CANARY not in page
-        page = ada.done(at, f"{at}/{api['id']}", {"scope": ["create:blog"]})
+        page = ada.done(f"{at}/{api['id']}", {"scope": ["create:blog"]}, on=at)
         assert "1 of 2 permissions" in page
         assert 'value="create:blog" checked' in page
         assert [grant["scope"] for grant in grants(caller, app.client_id)] == [["create:blog"]]
         assert caller.ask_token(app, AUDIENCE).json()["scope"] == "create:blog"
 
-        ada.done(at, f"{at}/{api['id']}", {"scope": ["read:blog", "create:blog"]})
+        ada.done(f"{at}/{api['id']}", {"scope": ["read:blog", "create:blog"]}, on=at)
         assert [grant["scope"] for grant in grants(caller, app.client_id)] == [["read:blog", "create:blog"]]
-        ada.done(at, f"{at}/{api['id']}", {})
+        ada.done(f"{at}/{api['id']}", {}, on=at)
         assert [grant["scope"] for grant in grants(caller, app.client_id)] == [[]]
-        assert "all permissions" in ada.done(at, f"{at}/{api['id']}", {"all": "on"})
+        assert "all permissions" in ada.done(f"{at}/{api['id']}", {"all": "on"}, on=at)
         assert caller.ask_token(app, AUDIENCE).json()["scope"] == "read:blog create:blog"
-        ada.done(at, f"{at}/{api['id']}", {"scope": ["read:blog"]})
+        ada.done(f"{at}/{api['id']}", {"scope": ["read:blog"]}, on=at)
         assert caller.ask_token(app, AUDIENCE).json()["scope"] == "read:blog"
 
-        assert "are revoked" in ada.done(at, f"{at}/{api['id']}/deauthorize")
+        assert "are revoked" in ada.done(f"{at}/{api['id']}/deauthorize", on=at)
         assert grants(caller, app.client_id) == []
 
     def test_a_refusal_keeps_what_was_ticked(
         self, ada: Browser, caller: Caller, app: Application, api: dict[str, Any]
     ) -> None:
         at = f"/apps/{app.client_id}/apis"
-        page = ada.refused(at, f"{at}/{api['id']}", {"scope": ["create:blog", CANARY]})
+        page = ada.refused(f"{at}/{api['id']}", {"scope": ["create:blog", CANARY]}, on=at)
         assert 'value="create:blog" checked' in page
         assert CANARY not in page
         assert grants(caller, app.client_id) == []
@@ -294,11 +272,11 @@ class TestApis:
         rows = caller.manage("GET", "resource-servers").json()
         system = next(row["id"] for row in rows if row.get("is_system"))
         at = f"/apps/{app.client_id}/apis"
-        answer = ada.submit(at, f"{at}/{system}", {"scope": ["read:client_keys"]})
+        answer = ada.send(f"{at}/{system}", {"scope": ["read:client_keys"]}, on=at)
         assert grants(caller, app.client_id) == []
         page = ada.confirm(answer.headers["location"])
         assert "Permissions at Auth0 Management API" in page
-        ada.done(at, f"{at}/{system}", {"scope": ["read:client_keys"]})
+        ada.done(f"{at}/{system}", {"scope": ["read:client_keys"]}, on=at)
         assert [grant["scope"] for grant in grants(caller, app.client_id)] == [["read:client_keys"]]
 
 
@@ -345,10 +323,7 @@ class TestQuickStart:
         caller.create("client-grants", client_id=app.client_id, audience=AUDIENCE, scope=["read:blog"])
         page = ada.page(at)
         assert app.client_secret not in page
-        blocks = [
-            html.unescape(text) for text in re.findall(r"<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)
-        ]
-        (python,) = [text for text in blocks if "TokenSource" in text]
+        (python,) = [text for text in blocks(page) if "TokenSource" in text]
         monkeypatch.setenv("CLIENT_SECRET", app.client_secret)
         exec(compile(python, "quickstart.py", "exec"), {})  # noqa: S102 - that it runs is what is tested
         assert capsys.readouterr().out.count(".") == 2

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gatewright.server.dashboard.sessions import CONFIRMED_FOR
 from tests.server.calling import renewed
-from tests.server.dashboard.visiting import Person, alert, first_administrator, viewer
+from tests.server.dashboard.browsing import Browser, alert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from gatewright.server.app import RunningServer
     from tests.records import Clock
     from tests.running import Caller
 
@@ -25,13 +21,6 @@ SHOWN = {
     "Previously used": "previous",
     "Revoked": "revoked",
 }
-
-
-@pytest.fixture(scope="module")
-def ada(running: RunningServer) -> Iterator[Person]:
-    person = first_administrator(running)
-    with closing(person.http):
-        yield person
 
 
 def keys(caller: Caller) -> list[dict[str, Any]]:
@@ -57,16 +46,16 @@ def kid_of(caller: Caller, state: str) -> str:
     return next(kid for kid, known in states(caller).items() if known == state)
 
 
-def test_every_key_is_shown_with_its_state_and_fingerprint(ada: Person, caller: Caller) -> None:
-    page = ada.see("/keys")
+def test_every_key_is_shown_with_its_state_and_fingerprint(ada: Browser, caller: Caller) -> None:
+    page = ada.page("/keys")
     assert rows(page) == states(caller)
     for key in keys(caller):
         assert key["fingerprint"] in page
 
 
-def test_rotating_makes_the_next_key_current_and_keeps_the_old_one(ada: Person, caller: Caller) -> None:
+def test_rotating_makes_the_next_key_current_and_keeps_the_old_one(ada: Browser, caller: Caller) -> None:
     before = states(caller)
-    page = ada.done("/keys/rotate", back="/ui/keys")
+    page = ada.done("/keys/rotate", {"back": "/ui/keys"})
     after = states(caller)
     turned = {"next": "current", "current": "previous"}
     assert {kid: after[kid] for kid in before} == {
@@ -76,78 +65,76 @@ def test_rotating_makes_the_next_key_current_and_keeps_the_old_one(ada: Person, 
     assert "stay valid" in alert(page)
 
 
-def test_a_token_of_a_rotated_key_stays_and_of_a_revoked_one_does_not(ada: Person, caller: Caller) -> None:
+def test_a_token_of_a_rotated_key_stays_and_of_a_revoked_one_does_not(ada: Browser, caller: Caller) -> None:
     old = renewed(caller)
     assert old.manage("GET", "keys/signing").status_code == 200
     kid = kid_of(caller, "current")
-    ada.done("/keys/rotate", back="/ui/keys")
+    ada.done("/keys/rotate", {"back": "/ui/keys"})
     assert old.manage("GET", "keys/signing").status_code == 200
-    page = ada.done(f"/keys/{kid}/revoke", back="/ui/keys")
+    page = ada.done(f"/keys/{kid}/revoke", {"back": "/ui/keys"})
     assert old.manage("GET", "keys/signing").status_code == 401
     assert states(caller)[kid] == "revoked"
     assert kid in alert(page)
 
 
-def test_a_key_that_signs_cannot_be_revoked_and_the_refusal_is_shown(ada: Person, caller: Caller) -> None:
+def test_a_key_that_signs_cannot_be_revoked_and_the_refusal_is_shown(ada: Browser, caller: Caller) -> None:
     kid = kid_of(caller, "current")
-    page = ada.refused(f"/keys/{kid}/revoke", 400, back="/ui/keys")
+    page = ada.refused(f"/keys/{kid}/revoke", {"back": "/ui/keys"})
     assert alert(page) == "Only a previous signing key can be revoked. Rotate first."
     assert rows(page)[kid] == states(caller)[kid] == "current"
 
 
-def test_only_previous_keys_have_a_button_that_says_what_stops(ada: Person, caller: Caller) -> None:
-    ada.done("/keys/rotate", back="/ui/keys")
-    page = ada.see("/keys")
+def test_only_previous_keys_have_a_button_that_says_what_stops(ada: Browser, caller: Caller) -> None:
+    ada.done("/keys/rotate", {"back": "/ui/keys"})
+    page = ada.page("/keys")
     revocable = set(re.findall(r'action="/ui/keys/(\w+)/revoke" data-sure="[^"]*stop at once', page))
     assert revocable == {kid for kid, state in states(caller).items() if state == "previous"} != set()
 
 
 @pytest.mark.parametrize("what", ["rotate", "revoke"])
 def test_the_password_is_asked_again_after_a_while_and_nothing_has_happened(
-    ada: Person, caller: Caller, moving_clock: Clock, what: str
+    ada: Browser, caller: Caller, moving_clock: Clock, what: str
 ) -> None:
-    ada.done("/keys/rotate", back="/ui/keys")
+    ada.done("/keys/rotate", {"back": "/ui/keys"})
     path = "/keys/rotate" if what == "rotate" else f"/keys/{kid_of(caller, 'previous')}/revoke"
     before = states(caller)
     moving_clock.now += CONFIRMED_FOR + 1
-    answer = ada.send(path, back="/ui/keys")
+    answer = ada.send(path, {"back": "/ui/keys"})
     assert answer.headers["Location"] == "/ui/confirm?next=%2Fui%2Fkeys"
     assert states(caller) == before
 
 
-def test_the_forms_say_where_to_come_back_to(ada: Person) -> None:
-    page = ada.see("/keys")
+def test_the_forms_say_where_to_come_back_to(ada: Browser) -> None:
+    page = ada.page("/keys")
     assert page.count('name="back" value="/ui/keys"') == len(re.findall(r'action="/ui/keys/', page)) > 0
 
 
-def test_a_viewer_sees_the_keys_and_no_button_and_is_refused(running: RunningServer, caller: Caller) -> None:
-    vera = viewer(running)
-    with closing(vera.http):
-        page = vera.see("/keys")
-        assert rows(page) == states(caller)
-        assert "/ui/keys/" not in page
-        before = states(caller)
-        assert vera.send("/keys/rotate").status_code == 403
-        assert vera.send(f"/keys/{kid_of(caller, 'next')}/revoke").status_code == 403
-        assert states(caller) == before
+def test_a_viewer_sees_the_keys_and_no_button_and_is_refused(vera: Browser, caller: Caller) -> None:
+    page = vera.page("/keys")
+    assert rows(page) == states(caller)
+    assert "/ui/keys/" not in page
+    before = states(caller)
+    assert vera.send("/keys/rotate").status_code == 403
+    assert vera.send(f"/keys/{kid_of(caller, 'next')}/revoke").status_code == 403
+    assert states(caller) == before
 
 
-def test_each_algorithm_has_a_ring_with_a_timeline_of_its_keys(ada: Person, caller: Caller) -> None:
+def test_each_algorithm_has_a_ring_with_a_timeline_of_its_keys(ada: Browser, caller: Caller) -> None:
     caller.create("resource-servers", identifier="https://es.example", name="ES", signing_alg="ES256")
-    page = ada.see("/keys")
+    page = ada.page("/keys")
     assert re.findall(r"<h2>(\w+)</h2>", page) == ["RS256", "ES256"]
     drawn = re.findall(r"<text x=\"0\" y=\"[\d.]+\">(\w+)</text>", page)
     assert sorted(drawn) == sorted(rows(page))
 
 
-def test_of_revoked_keys_three_are_shown_and_the_rest_counted(ada: Person, caller: Caller) -> None:
+def test_of_revoked_keys_three_are_shown_and_the_rest_counted(ada: Browser, caller: Caller) -> None:
     def revoked() -> set[str]:
         return {key["kid"] for key in keys(caller) if key["revoked"] and key["alg"] == "RS256"}
 
     while len(revoked()) < 5:
         [kid] = [key["kid"] for key in keys(caller) if key.get("current") and key["alg"] == "RS256"]
-        ada.done("/keys/rotate", back="/ui/keys")
-        ada.done(f"/keys/{kid}/revoke", back="/ui/keys")
-    page = ada.see("/keys")
+        ada.done("/keys/rotate", {"back": "/ui/keys"})
+        ada.done(f"/keys/{kid}/revoke", {"back": "/ui/keys"})
+    page = ada.page("/keys")
     assert len(revoked() & set(rows(page))) == 3
     assert "2 more revoked keys are not shown" in page

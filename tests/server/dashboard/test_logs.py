@@ -6,7 +6,6 @@ import html
 import json
 import re
 import threading
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,10 +19,10 @@ from gatewright.server.model import EventType
 from gatewright.server.settings import Settings
 from tests.records import Clock, event
 from tests.running import Application, free_port
-from tests.server.dashboard.visiting import CANARY, Person, alert, first_administrator, viewer
+from tests.server.dashboard.browsing import CANARY, Browser, alert, first_administrator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from gatewright.server.app import RunningServer
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
 API = "https://blog.example/logged"
 MANY = 1050
 DAYS = 86400.0
-
-
-@pytest.fixture(scope="module")
-def ada(running: RunningServer) -> Iterator[Person]:
-    person = first_administrator(running)
-    with closing(person.http):
-        yield person
 
 
 @pytest.fixture(scope="module")
@@ -91,53 +83,53 @@ def test_every_type_of_event_has_a_name_and_a_mark() -> None:
 
 
 def test_events_are_told_newest_first_in_plain_words(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
-    refused, issued = rows(ada.see(of(reader)))
+    refused, issued = rows(ada.page(of(reader)))
     assert issued == [
         "2027-01-15 08:00:00", "issued", "Got a token.", "Reader", API, "read:blog", "127.0.0.1",
     ]  # fmt: skip
     assert refused[1:3] == ["refused", "Was refused a token: its credentials are wrong."]
 
 
-def test_of_many_scopes_the_first_are_listed_and_the_rest_counted(ada: Person, caller: Caller) -> None:
+def test_of_many_scopes_the_first_are_listed_and_the_rest_counted(ada: Browser, caller: Caller) -> None:
     scopes = [f"read:{letter}" for letter in "abcdef"]
     many = "https://many.example"
     caller.create("resource-servers", identifier=many, name=many, scopes=[{"value": each} for each in scopes])
     application = caller.application("Everything")
     caller.authorize(application, many, *scopes)
     caller.token(application, many)
-    assert rows(ada.see(of(application)))[0][5] == "read:a read:b read:c read:d and 2 more"
+    assert rows(ada.page(of(application)))[0][5] == "read:a read:b read:c read:d and 2 more"
 
 
-def test_filters_are_joined(ada: Person, caller: Caller, reader: Application) -> None:
+def test_filters_are_joined(ada: Browser, caller: Caller, reader: Application) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
-    assert [row[1] for row in rows(ada.see(of(reader) + "&type=feccft"))] == ["refused"]
-    assert [row[1] for row in rows(ada.see(of(reader) + "&type=seccft&api=" + quote(API)))] == ["issued"]
-    assert rows(ada.see(of(reader) + "&api=https://other.example")) == []
-    assert len(rows(ada.see(of(reader) + "&q=credentials"))) == 1
+    assert [row[1] for row in rows(ada.page(of(reader) + "&type=feccft"))] == ["refused"]
+    assert [row[1] for row in rows(ada.page(of(reader) + "&type=seccft&api=" + quote(API)))] == ["issued"]
+    assert rows(ada.page(of(reader) + "&api=https://other.example")) == []
+    assert len(rows(ada.page(of(reader) + "&q=credentials"))) == 1
 
 
 def test_dates_bound_what_is_shown(
-    ada: Person, caller: Caller, reader: Application, moving_clock: Clock
+    ada: Browser, caller: Caller, reader: Application, moving_clock: Clock
 ) -> None:
     caller.token(reader, API)
     moving_clock.now += DAYS / 4
     caller.token(reader, API)
-    assert len(rows(ada.see(of(reader) + "&from=2027-01-15&to=2027-01-15"))) == 2
-    assert rows(ada.see(of(reader) + "&from=2027-01-16")) == []
-    assert rows(ada.see(of(reader) + "&to=2027-01-14")) == []
-    assert len(rows(ada.see(of(reader) + "&from=2027-01-15T10:00Z"))) == 1
+    assert len(rows(ada.page(of(reader) + "&from=2027-01-15&to=2027-01-15"))) == 2
+    assert rows(ada.page(of(reader) + "&from=2027-01-16")) == []
+    assert rows(ada.page(of(reader) + "&to=2027-01-14")) == []
+    assert len(rows(ada.page(of(reader) + "&from=2027-01-15T10:00Z"))) == 1
 
 
 def test_an_or_in_the_search_stays_within_the_other_filters(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.token(reader, API)
-    page = ada.see(of(reader) + "&q=" + quote("type:seccft OR type:sapi"))
+    page = ada.page(of(reader) + "&q=" + quote("type:seccft OR type:sapi"))
     assert {row[3] for row in rows(page)} == {"Reader"}
 
 
@@ -151,7 +143,7 @@ def test_an_or_in_the_search_stays_within_the_other_filters(
         "to=" + quote("2027-01-01] OR type:seccft OR date:[2020-01-01 TO *"),
     ],
 )
-def test_a_search_that_is_not_understood_is_refused_and_kept(ada: Person, query: str) -> None:
+def test_a_search_that_is_not_understood_is_refused_and_kept(ada: Browser, query: str) -> None:
     answer = ada.http.get(f"/ui/logs?{query}")
     assert answer.status_code == 400
     assert "Query validation error" in alert(answer.text)
@@ -160,31 +152,31 @@ def test_a_search_that_is_not_understood_is_refused_and_kept(ada: Person, query:
     assert rows(answer.text) == []
 
 
-def test_what_is_typed_comes_back_escaped(ada: Person) -> None:
+def test_what_is_typed_comes_back_escaped(ada: Browser) -> None:
     for name in ("q", "type", "application", "api", "from", "to", "page", "live"):
         page = ada.http.get("/ui/logs", params={name: CANARY}).text
         assert "<script>alert" not in page
-    assert rows(ada.see("/logs?application=" + quote('" OR type:"seccft'))) == []
+    assert rows(ada.page("/logs?application=" + quote('" OR type:"seccft'))) == []
 
 
-def test_what_a_stranger_sent_comes_back_escaped(ada: Person, caller: Caller, reader: Application) -> None:
+def test_what_a_stranger_sent_comes_back_escaped(ada: Browser, caller: Caller, reader: Application) -> None:
     caller.ask_token(reader, CANARY)
-    page = ada.see(of(reader))
+    page = ada.page(of(reader))
     assert rows(page)[0][4] == CANARY
     happened = newest(caller, f"type:feccft AND client_id:{reader.client_id}")
-    for shown in (page, ada.see(f"/logs/{happened['log_id']}"), ada.see("/")):
+    for shown in (page, ada.page(f"/logs/{happened['log_id']}"), ada.page("/")):
         assert "<script>alert" not in shown
         assert "&lt;script&gt;alert" in shown
 
 
-def test_filters_that_the_form_has_no_choice_for_stay_in_it(ada: Person) -> None:
-    page = ada.see("/logs?type=depnote&from=2027-01-15T10:00Z")
+def test_filters_that_the_form_has_no_choice_for_stay_in_it(ada: Browser) -> None:
+    page = ada.page("/logs?type=depnote&from=2027-01-15T10:00Z")
     assert '<option value="depnote" selected>' in page
     assert 'name="from" type="text" value="2027-01-15T10:00Z"' in page
 
 
-def test_an_empty_answer_says_so_and_leads_back(ada: Person) -> None:
-    page = ada.see("/logs?application=nobody")
+def test_an_empty_answer_says_so_and_leads_back(ada: Browser) -> None:
+    page = ada.page("/logs?application=nobody")
     assert "No event fits all the filters." in page
     assert 'href="/ui/logs">See all events' in page
 
@@ -197,8 +189,8 @@ def many(running: RunningServer) -> str:
     return "application=many"
 
 
-def test_a_hundred_are_on_a_page_and_a_thousand_in_all(ada: Person, many: str) -> None:
-    first, last = ada.see(f"/logs?{many}"), ada.see(f"/logs?{many}&page=10")
+def test_a_hundred_are_on_a_page_and_a_thousand_in_all(ada: Browser, many: str) -> None:
+    first, last = ada.page(f"/logs?{many}"), ada.page(f"/logs?{many}&page=10")
     assert len(rows(first)) == len(rows(last)) == 100
     ids = [set(re.findall(r'data-id="(\d+)"', page)) for page in (first, last)]
     assert not ids[0] & ids[1]
@@ -210,12 +202,12 @@ def test_a_hundred_are_on_a_page_and_a_thousand_in_all(ada: Person, many: str) -
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "٣", "99999999999999999999"])
-def test_a_page_that_is_none_is_the_first(ada: Person, many: str, page: str) -> None:
-    assert "Page 1 of 10" in ada.see(f"/logs?{many}&page={page}")
+def test_a_page_that_is_none_is_the_first(ada: Browser, many: str, page: str) -> None:
+    assert "Page 1 of 10" in ada.page(f"/logs?{many}&page={page}")
 
 
 def test_the_file_has_a_line_for_each_event_of_the_filters(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
@@ -225,22 +217,22 @@ def test_the_file_has_a_line_for_each_event_of_the_filters(
     assert json.loads(line) == newest(caller, f"type:feccft AND client_id:{reader.client_id}")
 
 
-def test_the_file_ends_at_a_thousand_lines(ada: Person, many: str) -> None:
+def test_the_file_ends_at_a_thousand_lines(ada: Browser, many: str) -> None:
     lines = ada.http.get(f"/ui/logs/export?{many}").text.splitlines()
     assert len({json.loads(line)["log_id"] for line in lines}) == len(lines) == 1000
 
 
-def test_a_download_leaves_the_notice_to_the_next_page(ada: Person, many: str) -> None:
-    ada.send("/keys/rotate", back="/ui/keys")
+def test_a_download_leaves_the_notice_to_the_next_page(ada: Browser, many: str) -> None:
+    ada.send("/keys/rotate", {"back": "/ui/keys"})
     ada.http.get(f"/ui/logs/export?{many}")
-    assert "Rotated" in alert(ada.see("/logs"))
+    assert "Rotated" in alert(ada.page("/logs"))
 
 
 # One event
 
 
-def detail(ada: Person, caller: Caller, q: str) -> str:
-    return ada.see(f"/logs/{newest(caller, q)['log_id']}")
+def detail(ada: Browser, caller: Caller, q: str) -> str:
+    return ada.page(f"/logs/{newest(caller, q)['log_id']}")
 
 
 def fix(page: str) -> str:
@@ -250,10 +242,10 @@ def fix(page: str) -> str:
     return html.unescape(found[1])
 
 
-def test_an_event_is_told_whole(ada: Person, caller: Caller, reader: Application) -> None:
+def test_an_event_is_told_whole(ada: Browser, caller: Caller, reader: Application) -> None:
     caller.token(reader, API)
     happened = newest(caller, f"type:seccft AND client_id:{reader.client_id}")
-    page = ada.see(f"/logs/{happened['log_id']}")
+    page = ada.page(f"/logs/{happened['log_id']}")
     assert f"Reader got a token for {API}, with read:blog." in html.unescape(page)
     assert f"gatewright why {happened['details']['request_id']}" in page
     assert html.escape(json.dumps(happened, indent=2)).replace("&#x27;", "&#39;") in page.replace(
@@ -264,17 +256,17 @@ def test_an_event_is_told_whole(ada: Person, caller: Caller, reader: Application
     assert "What to do" not in page
 
 
-def test_an_event_leads_to_those_like_it(ada: Person, caller: Caller, reader: Application) -> None:
+def test_an_event_leads_to_those_like_it(ada: Browser, caller: Caller, reader: Application) -> None:
     caller.token(reader, API)
     caller.ask_token(wrong(reader), API)
     page = detail(ada, caller, f"type:feccft AND client_id:{reader.client_id}")
     links = {text: html.unescape(to) for to, text in re.findall(r'href="/ui(/logs\?[^"]+)">([^<]+)<', page)}
-    assert [row[1] for row in rows(ada.see(links["Rows like this"]))] == ["refused"]
-    assert [row[1] for row in rows(ada.see(links["Same application"]))] == ["refused", "issued"]
+    assert [row[1] for row in rows(ada.page(links["Rows like this"]))] == ["refused"]
+    assert [row[1] for row in rows(ada.page(links["Same application"]))] == ["refused", "issued"]
 
 
 def test_without_a_grant_the_fix_is_the_applications_caret_on_the_api(
-    ada: Person, caller: Caller, api_id: str
+    ada: Browser, caller: Caller, api_id: str
 ) -> None:
     stranger = caller.application("Stranger")
     caller.ask_token(stranger, API)
@@ -284,7 +276,7 @@ def test_without_a_grant_the_fix_is_the_applications_caret_on_the_api(
 
 
 def test_without_a_scope_the_fix_is_there_too(
-    ada: Person, caller: Caller, reader: Application, api_id: str
+    ada: Browser, caller: Caller, reader: Application, api_id: str
 ) -> None:
     caller.ask_token(reader, API, scope="create:blog")
     page = detail(ada, caller, f"type:feccft AND client_id:{reader.client_id}")
@@ -292,7 +284,7 @@ def test_without_a_scope_the_fix_is_there_too(
 
 
 def test_of_a_wrong_secret_the_fix_is_at_the_credentials(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.ask_token(wrong(reader), API)
     page = detail(ada, caller, f"type:feccft AND client_id:{reader.client_id}")
@@ -300,7 +292,7 @@ def test_of_a_wrong_secret_the_fix_is_at_the_credentials(
 
 
 def test_of_an_unknown_client_the_fix_is_to_look_which_there_are(
-    ada: Person, caller: Caller, api_id: str
+    ada: Browser, caller: Caller, api_id: str
 ) -> None:
     assert api_id
     caller.ask_token(Application("nobody", "x"), API)
@@ -310,32 +302,34 @@ def test_of_an_unknown_client_the_fix_is_to_look_which_there_are(
 
 
 def test_of_an_unknown_api_the_fix_is_among_the_apis(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.ask_token(reader, "https://unknown.example")
     assert fix(detail(ada, caller, f"type:feccft AND client_id:{reader.client_id}")) == "/apis"
 
 
-def test_of_a_grant_type_the_fix_is_in_the_settings(ada: Person, caller: Caller, reader: Application) -> None:
+def test_of_a_grant_type_the_fix_is_in_the_settings(
+    ada: Browser, caller: Caller, reader: Application
+) -> None:
     caller.update(f"clients/{reader.client_id}", grant_types=[])
     caller.ask_token(reader, API)
     page = detail(ada, caller, f"type:feccft AND client_id:{reader.client_id}")
     assert fix(page) == f"/apps/{reader.client_id}/settings"
 
 
-def test_a_person_is_named(ada: Person, caller: Caller) -> None:
-    ada.send("/keys/rotate", back="/ui/keys")
+def test_a_person_is_named(ada: Browser, caller: Caller) -> None:
+    ada.send("/keys/rotate", {"back": "/ui/keys"})
     assert "ada: Rotate the signing keys." in detail(ada, caller, "user_name:ada AND type:sapi")
 
 
-def test_an_event_that_is_not_there_is_404(ada: Person) -> None:
+def test_an_event_that_is_not_there_is_404(ada: Browser) -> None:
     assert ada.http.get("/ui/logs/900").status_code == 404
 
 
 # As it happens
 
 
-def followed(ada: Person, query: str, last: str = "", cause: Callable[[], object] = bool) -> list[str]:
+def followed(ada: Browser, query: str, last: str = "", cause: Callable[[], object] = bool) -> list[str]:
     """What each row of the first message says, then its id; `cause` is called when it is asked for."""
     headers = {"Last-Event-ID": last} if last else {}
     with ada.http.stream("GET", f"/ui/logs/live?{query}", headers=headers) as answer:
@@ -351,7 +345,7 @@ def followed(ada: Person, query: str, last: str = "", cause: Callable[[], object
 
 
 def test_what_happened_after_a_checkpoint_comes_oldest_first(
-    ada: Person, caller: Caller, reader: Application, moving_clock: Clock
+    ada: Browser, caller: Caller, reader: Application, moving_clock: Clock
 ) -> None:
     begun = new_log_id(moving_clock.now)
     caller.token(reader, API)
@@ -365,7 +359,7 @@ def test_what_happened_after_a_checkpoint_comes_oldest_first(
 
 
 def test_live_keeps_to_the_filters(
-    ada: Person, caller: Caller, reader: Application, moving_clock: Clock
+    ada: Browser, caller: Caller, reader: Application, moving_clock: Clock
 ) -> None:
     begun = new_log_id(moving_clock.now)
     caller.token(reader, API)
@@ -376,7 +370,7 @@ def test_live_keeps_to_the_filters(
 
 
 def test_live_without_a_sound_checkpoint_begins_now(
-    ada: Person, caller: Caller, reader: Application, moving_clock: Clock
+    ada: Browser, caller: Caller, reader: Application, moving_clock: Clock
 ) -> None:
     def cause() -> None:
         caller.ask_token(wrong(reader), API)
@@ -392,18 +386,17 @@ def test_live_is_for_those_who_are_logged_in(running: RunningServer) -> None:
     assert answer.headers["Location"].startswith("/ui/login")
 
 
-def test_the_page_says_how_to_follow_without_script(ada: Person) -> None:
-    page = ada.see("/logs?live=1&type=feccft")
+def test_the_page_says_how_to_follow_without_script(ada: Browser) -> None:
+    page = ada.page("/logs?live=1&type=feccft")
     assert 'data-live="/ui/logs/live?type=feccft"' in page
     assert "gatewright logs tail" in page
-    assert "data-live" not in ada.see("/logs?type=feccft")
+    assert "data-live" not in ada.page("/logs?type=feccft")
 
 
 def test_a_stop_waits_for_what_is_live_and_cuts_nothing_off(tmp_path: Path) -> None:
     settings = Settings.load({}, data=tmp_path / "data", listen=f"localhost:{free_port()}")
     running = start(settings)
-    person = first_administrator(running)
-    with closing(person.http), person.http.stream("GET", "/ui/logs/live") as answer:
+    with first_administrator(running) as person, person.http.stream("GET", "/ui/logs/live") as answer:
         chunks = answer.iter_text()
         assert next(chunks).startswith("retry:")
         stopping = threading.Thread(target=running.stop)
@@ -444,9 +437,9 @@ def refusal(caller: Caller, reader: Application, clock: Clock) -> dict[str, Any]
 
 
 def test_a_refusal_has_its_explanation_the_command_and_the_grant(
-    ada: Person, refusal: dict[str, Any]
+    ada: Browser, refusal: dict[str, Any]
 ) -> None:
-    page = html.unescape(ada.see(f"/logs/refusals?application={refusal['client_id']}"))
+    page = html.unescape(ada.page(f"/logs/refusals?application={refusal['client_id']}"))
     assert "POST /blogs" in page
     assert "3 times" in page
     assert f"gatewright grants add {refusal['client_id']} {API} --scope create:blog" in page
@@ -457,26 +450,26 @@ def test_a_refusal_has_its_explanation_the_command_and_the_grant(
     assert sent == {"client_id": refusal["client_id"], "audience": API, "scope": "create:blog"}
 
 
-def test_refusals_are_filtered(ada: Person, refusal: dict[str, Any], moving_clock: Clock) -> None:
+def test_refusals_are_filtered(ada: Browser, refusal: dict[str, Any], moving_clock: Clock) -> None:
     mine = f"/logs/refusals?application={refusal['client_id']}"
-    assert ada.see(mine + "&reason=insufficient_scope").count('class="refusal"') == 1
-    assert ada.see(mine + "&reason=expired").count('class="refusal"') == 0
-    assert ada.see(mine + "&api=" + quote(API)).count('class="refusal"') == 1
-    assert ada.see(mine + "&api=https://other.example").count('class="refusal"') == 0
-    assert "expired" in ada.see("/logs/refusals?reason=expired")
+    assert ada.page(mine + "&reason=insufficient_scope").count('class="refusal"') == 1
+    assert ada.page(mine + "&reason=expired").count('class="refusal"') == 0
+    assert ada.page(mine + "&api=" + quote(API)).count('class="refusal"') == 1
+    assert ada.page(mine + "&api=https://other.example").count('class="refusal"') == 0
+    assert "expired" in ada.page("/logs/refusals?reason=expired")
     moving_clock.now += 2 * 3600
-    assert ada.see(mine + "&since=3600").count('class="refusal"') == 0
-    assert ada.see(mine + "&since=86400").count('class="refusal"') == 1
-    assert "nothing fits the filters" in ada.see(mine + "&since=3600")
+    assert ada.page(mine + "&since=3600").count('class="refusal"') == 0
+    assert ada.page(mine + "&since=86400").count('class="refusal"') == 1
+    assert "nothing fits the filters" in ada.page(mine + "&since=3600")
 
 
-def test_a_refusal_of_nobody_known_is_shown_on_home_too(ada: Person, refusal: dict[str, Any]) -> None:
-    for page in (ada.see("/"), ada.see("/logs/refusals")):
+def test_a_refusal_of_nobody_known_is_shown_on_home_too(ada: Browser, refusal: dict[str, Any]) -> None:
+    for page in (ada.page("/"), ada.page("/logs/refusals")):
         assert "expired</span> (let in, for its guard only reports)" in page
         assert f"/ui/apps/{refusal['client_id']}/settings" in page
 
 
-def test_filters_of_refusals_come_back_escaped(ada: Person) -> None:
+def test_filters_of_refusals_come_back_escaped(ada: Browser) -> None:
     for name in ("api", "application", "reason", "since", "page"):
         page = ada.http.get("/ui/logs/refusals", params={name: CANARY}).text
         assert "<script>alert" not in page
@@ -484,33 +477,29 @@ def test_filters_of_refusals_come_back_escaped(ada: Person) -> None:
 
 def test_without_reports_the_page_says_how_to_get_them(tmp_path: Path, clock: Clock) -> None:
     settings = Settings.load({}, data=tmp_path / "data", listen=f"localhost:{free_port()}")
-    with start(settings, now=clock) as running:
-        person = first_administrator(running)
-        with closing(person.http):
-            page = html.unescape(person.see("/logs/refusals"))
-            assert 'eval "$(gatewright env --reports)"' in page
+    with start(settings, now=clock) as running, first_administrator(running) as person:
+        page = html.unescape(person.page("/logs/refusals"))
+        assert 'eval "$(gatewright env --reports)"' in page
 
 
 def test_a_viewer_reads_logs_and_refusals_and_grants_nothing(
-    running: RunningServer, caller: Caller, refusal: dict[str, Any], reader: Application
+    vera: Browser, caller: Caller, refusal: dict[str, Any], reader: Application
 ) -> None:
     caller.token(reader, API)
-    vera = viewer(running)
-    with closing(vera.http):
-        assert rows(vera.see(of(reader)))[0][1] == "issued"
-        page = vera.see(f"/logs/refusals?application={refusal['client_id']}")
-        assert 'class="refusal"' in page
-        assert "/ui/grant" not in page
+    assert rows(vera.page(of(reader)))[0][1] == "issued"
+    page = vera.page(f"/logs/refusals?application={refusal['client_id']}")
+    assert 'class="refusal"' in page
+    assert "/ui/grant" not in page
 
 
 # The plot on the first page
 
 
 def test_home_draws_the_tokens_of_thirty_days_with_their_table(
-    ada: Person, caller: Caller, reader: Application
+    ada: Browser, caller: Caller, reader: Application
 ) -> None:
     caller.token(reader, API)
-    page = ada.see("/")
+    page = ada.page("/")
     days = re.findall(r"<tr><td>([\d-]+)</td><td>(\d+)</td></tr>", page)
     assert len(days) == 30
     assert days[0][0] == "2027-01-15"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from tests.running import ServerProcess, trusting
-from tests.server.dashboard.conftest import PASSWORD
+from tests.server.dashboard.browsing import PASSWORD
 
 if TYPE_CHECKING:
     from pathlib import Path
