@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import tempfile
@@ -218,6 +219,17 @@ def test_stop_ends_threads_port_and_folder_and_may_be_said_twice(
     assert not threads() - before  # those of other tests' guards may end meanwhile
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(made.url)
+
+
+@pytest.mark.filterwarnings("error")
+def test_guard_that_outlives_its_server_knows_nothing_and_harms_nothing() -> None:
+    made = server(port=None)
+    made.api(AUDIENCE, scopes=["read:1"])
+    token = made.token(made.app("Reader", grants={AUDIENCE: ["read:1"]}), AUDIENCE)
+    guard = guarding(made)
+    made.stop()
+    assert answer(guard, bearer(token), "read:1") == "keys_unavailable"
+    gc.collect()  # a request that nobody waits for would be told here
 
 
 def test_ten_servers_side_by_side_do_not_meet() -> None:

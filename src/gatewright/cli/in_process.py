@@ -19,6 +19,7 @@ Application = Callable[
     Awaitable[None],
 ]
 _CLIENT = ("127.0.0.1", 0)
+SLACK = 1.0  # seconds: an answer that comes in time is also told in time, unless the loop has stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,14 @@ class InProcess:
         Raises:
             Unreachable: no whole answer came, or none in time.
         """
-        asked = _answer(self.app, _scope(method, url, headers or {}), body or b"")
-        answering = asyncio.run_coroutine_threadsafe(asyncio.wait_for(asked, timeout), self.loop)
+        asked = _answer_within(timeout, self.app, _scope(method, url, headers or {}), body or b"")
         try:
-            return answering.result()
+            answering = asyncio.run_coroutine_threadsafe(asked, self.loop)
+        except RuntimeError as error:  # who asks has outlived the loop, as a guard does that polls on
+            asked.close()
+            raise Unreachable("it has ended") from error
+        try:
+            return answering.result(timeout + SLACK)
         except TimeoutError as error:
             raise Unreachable("it did not answer in time") from error
         except ConnectionError as error:
@@ -65,6 +70,11 @@ def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _answer_within(seconds: float, app: Application, scope: dict[str, Any], body: bytes) -> Answer:
+    async with asyncio.timeout(seconds):
+        return await _answer(app, scope, body)
 
 
 def _scope(method: str, url: str, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -12,10 +12,8 @@ from gatewright.server.dashboard.app import ROUTES
 from gatewright.server.dashboard.page import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gatewright.server.app import RunningServer
-    from tests.server.dashboard.conftest import Browser
+    from tests.server.dashboard.browsing import Browser
 
 CLOSED = [row for row in ROUTES if isinstance(row, Route)]
 OPEN_TO_VIEWERS = {"/logout", "/settings/password"}
@@ -42,12 +40,6 @@ def send(http: httpx2.Client, row: Route, **fields: str) -> httpx2.Response:
     )
 
 
-def token_of(browser: Browser) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', browser.http.get("ui/", follow_redirects=True).text)
-    assert found is not None
-    return found[1]
-
-
 @each_row
 def test_nobody_gets_further_than_the_login(running: RunningServer, row: Route) -> None:
     with httpx2.Client(base_url=running.issuer, timeout=30) as http:
@@ -57,18 +49,16 @@ def test_nobody_gets_further_than_the_login(running: RunningServer, row: Route) 
 
 
 @each_form
-def test_no_form_counts_without_its_token(enter: Callable[[str], Browser], row: Route) -> None:
-    browser = enter("ada")
-    for fields in ({}, {"csrf": ""}, {"csrf": "x" * len(token_of(browser))}):
-        answer = send(browser.http, row, **fields)
+def test_no_form_counts_without_its_token(ada: Browser, row: Route) -> None:
+    for fields in ({}, {"csrf": ""}, {"csrf": "x" * len(ada.csrf())}):
+        answer = send(ada.http, row, **fields)
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
 
 
 @for_administrators
-def test_who_may_look_only_may_not(enter: Callable[[str], Browser], row: Route) -> None:
-    browser = enter("vic")
-    answer = send(browser.http, row, csrf=token_of(browser))
+def test_who_may_look_only_may_not(vera: Browser, row: Route) -> None:
+    answer = send(vera.http, row, csrf=vera.csrf())
     assert answer.status_code == 403
     assert "Only an administrator may do that." in answer.text
 
