@@ -229,6 +229,8 @@ def test_guard_that_outlives_its_server_knows_nothing_and_harms_nothing() -> Non
     guard = guarding(made)
     made.stop()
     assert answer(guard, bearer(token), "read:1") == "keys_unavailable"
+    with pytest.raises(ConnectionError, match="it has ended"):
+        made.fetch(made.issuer + ".well-known/jwks.json")
     gc.collect()  # a request that nobody waits for would be told here
 
 
