@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 from gatewright.server.client import Client, ClientCredential, ClientSecret
 from gatewright.server.events import Caller, Source, log_event
@@ -25,6 +26,22 @@ from gatewright.server.model import (
 AUDIENCE = "https://blog.example/"
 NOW = 1_800_000_000.0
 """The moment at which tests with a clock of their own begin."""
+
+
+def refusal(audience: str, client_id: str, **changed: object) -> dict[str, object]:
+    """A refusal as a guard reports it, of one request now that lacked a permission."""
+    return {
+        "minute": int(time.time()) // 60 * 60,
+        "audience": audience,
+        "method": "POST",
+        "route": "/blogs",
+        "reason": "insufficient_scope",
+        "client_id": client_id,
+        "missing": ["create:blog"],
+        "enforced": True,
+        "count": 1,
+        "request_id": "0123456789abcdef",
+    } | changed
 
 
 class Clock:

@@ -24,8 +24,11 @@ import uvicorn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from starlette.types import ASGIApp
+
+    from gatewright.server.app import RunningServer
 
 GATEWRIGHT = str(Path(sys.executable).with_name("gatewright"))
 """The command as users have it."""
@@ -230,6 +233,12 @@ def caller_of(issuer: str, credentials: dict[str, str]) -> Iterator[Caller]:
     context = trusting(credentials.get("ca_file"))
     with httpx2.Client(base_url=issuer, timeout=30, verify=context) as http:
         yield Caller(issuer, operator, http)
+
+
+def calling(server: RunningServer) -> AbstractContextManager[Caller]:
+    """A caller for a server in this process, with the credentials of its command line."""
+    credentials = json.loads((server.settings.data / "cli.json").read_text())
+    return caller_of(server.issuer, credentials)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -23,18 +23,10 @@ AUDIENCE = "https://blog-api"
 WITHIN = 2.0  # seconds, promised
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("reports") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def caller(server: ServerProcess) -> Iterator[Caller]:
-    with caller_of(server.issuer, server.credentials()) as caller:
-        scopes = [{"value": value} for value in ("read:blog", "create:blog")]
-        caller.create("resource-servers", name="Blogs", identifier=AUDIENCE, scopes=scopes)
-        yield caller
+@pytest.fixture(scope="module", autouse=True)
+def _api(caller: Caller) -> None:
+    scopes = [{"value": value} for value in ("read:blog", "create:blog")]
+    caller.create("resource-servers", name="Blogs", identifier=AUDIENCE, scopes=scopes)
 
 
 @pytest.fixture(scope="module")

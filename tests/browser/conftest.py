@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import ViewportSize, sync_playwright
 
-from tests.running import ServerProcess, caller_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext
 
-    from tests.running import Caller
+    from tests.running import ServerProcess
 
 PASSWORD = "a sentence that is long enough"
 WIDE: ViewportSize = {"width": 1280, "height": 900}
@@ -35,19 +33,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"] if root else [])
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server of this file's own."""
-    with ServerProcess(tmp_path_factory.mktemp("dashboard") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def caller(server: ServerProcess) -> Iterator[Caller]:
-    with caller_of(server.issuer, server.credentials()) as caller:
-        yield caller
 
 
 def start_link(server: ServerProcess) -> str:

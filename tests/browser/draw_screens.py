@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+
+from tests.records import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,12 +41,8 @@ def pages(caller: Caller) -> Mapping[str, str]:
             caller.token(app, AUDIENCE)
     caller.create("client-grants", client_id=newsletter.client_id, audience=AUDIENCE, scope=["read:blog"])
     caller.token(newsletter, AUDIENCE)
-    refusal = {
-        "minute": int(time.time()), "audience": AUDIENCE, "method": "POST", "route": "/blogs",
-        "enforced": True, "reason": "insufficient_scope", "client_id": newsletter.client_id,
-        "missing": ["create:blog"], "count": 3, "request_id": "0123456789abcdef",
-    }  # fmt: skip
-    assert caller.manage("POST", "guard-reports", json={"refusals": [refusal]}).is_success
+    row = refusal(AUDIENCE, newsletter.client_id, count=3)
+    assert caller.manage("POST", "guard-reports", json={"refusals": [row]}).is_success
     of_api = "apis/" + quote(api["id"], safe="")
     return {
         "home": "",

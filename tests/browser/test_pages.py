@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.compat.node_packages import node_with_packages
+from tests.records import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +41,8 @@ def _tenant(caller: Caller) -> None:
         "client-grants", client_id=made["client_id"], audience="https://blog-api", scope=["read:blog"]
     )
     caller.ask_token(caller.operator, f"urn:{CANARY}")
-    refusal = {
-        "minute": 0, "audience": "https://blog-api", "method": "POST", "route": "/<b>{id}", "enforced": True,
-        "reason": "insufficient_scope", "client_id": made["client_id"], "missing": ["create:blog"],
-        "count": 3, "request_id": "0123456789abcdef",
-    }  # fmt: skip
-    caller.manage("POST", "guard-reports", json={"refusals": [refusal]})
+    row = refusal("https://blog-api", made["client_id"], minute=0, route="/<b>{id}", count=3)
+    caller.manage("POST", "guard-reports", json={"refusals": [row]})
 
 
 def crawl(page: Page, start: str, visit: Callable[[Page], None]) -> list[str]:

@@ -15,7 +15,7 @@ from gatewright.client import TokenSource
 from gatewright.server.app import RunningServer, start
 from gatewright.server.settings import Settings
 from tests.records import Clock
-from tests.running import caller_of, free_port
+from tests.running import calling, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +44,7 @@ def running(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def caller(running: RunningServer) -> Iterator[Caller]:
-    credentials = json.loads((running.settings.data / "cli.json").read_text())
-    with caller_of(running.issuer, credentials) as caller:
+    with calling(running) as caller:
         yield caller
 
 

@@ -6,11 +6,12 @@ import json
 import shlex
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gatewright.cli.failures import ExitCode
+from tests.records import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,19 +41,8 @@ def report(caller: Caller, audience: str, reader: Application) -> Callable[..., 
     """Reports a refusal, as a guard would; its request id."""
 
     def send(**changed: object) -> str:
-        row: dict[str, Any] = {
-            "minute": int(time.time()) // 60 * 60,
-            "audience": audience,
-            "method": "POST",
-            "route": "/blogs",
-            "reason": "insufficient_scope",
-            "client_id": reader.client_id,
-            "missing": ["create:blog"],
-            "enforced": True,
-            "count": 1,
-            "request_id": uuid.uuid4().hex[:16],
-        }
-        row = {name: value for name, value in (row | changed).items() if value is not None}
+        told = refusal(audience, reader.client_id, request_id=uuid.uuid4().hex[:16]) | changed
+        row = {name: value for name, value in told.items() if value is not None}
         assert caller.manage("POST", "guard-reports", json={"refusals": [row]}).status_code == 204
         return str(row["request_id"])
 

@@ -7,9 +7,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
+
+from tests.loopback import Loopback
 
 DISCOVERY = "/.well-known/openid-configuration"
 AUDIENCE = "https://blog-api"
@@ -35,7 +36,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class TokenEndpoint:
+class TokenEndpoint(Loopback):
     """Each token request gets the next of `replies`, and when there is none a new token."""
 
     replies: deque[Reply] = field(default_factory=deque)
@@ -44,30 +45,21 @@ class TokenEndpoint:
     lifetime: object = 3600
     delay: float = 0.0
     asked: list[Asked] = field(default_factory=list)
-    server: ThreadingHTTPServer | None = None
-    _port: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self._port}/"
+        return f"http://127.0.0.1:{self.port}/"
 
     @property
     def tokens(self) -> list[Asked]:
         """The token requests."""
         return [each for each in self.asked if each.path == "/token"]
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answering(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 endpoint._answer(self)
 
@@ -77,17 +69,7 @@ class TokenEndpoint:
             def log_message(self, *arguments: object) -> None:
                 pass  # the test's own report is enough
 
-        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        server.daemon_threads = True
-        self.server, self._port = server, server.server_address[1]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Down: connections are refused; `start` brings it back on the same port."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
+        return Answering
 
     def _answer(self, http: BaseHTTPRequestHandler) -> None:
         body = http.rfile.read(int(http.headers.get("Content-Length", "0"))).decode()

@@ -17,7 +17,7 @@ from gatewright.client import TokenRefused, TokenSource
 from gatewright.guard import Guard, Request
 from gatewright.server.app import RunningServer, start
 from gatewright.server.settings import Settings
-from tests.running import Application, caller_of, environment, free_port
+from tests.running import Application, calling, environment, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def caller(server: RunningServer) -> Iterator[Caller]:
-    credentials = json.loads((server.settings.data / "cli.json").read_text())
-    with caller_of(server.issuer, credentials) as caller:
+    with calling(server) as caller:
         caller.create("resource-servers", identifier=API, scopes=[{"value": "read:blog"}])
         yield caller
 

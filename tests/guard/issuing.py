@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import functools
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from gatewright.guard import Guard
 from gatewright.jose import JWK, JWKS, jws, jwt
 from gatewright.jose.encoding import encode
+from tests.loopback import Loopback
 
 ISSUER = "https://issuer.example/"
 AUDIENCE = "https://blog-api"
@@ -110,21 +110,19 @@ def reply(status: int, body: bytes | str | Mapping[str, object] = b"", **headers
 
 
 @dataclass(slots=True)
-class StubIssuer:
+class StubIssuer(Loopback):
     """An issuer on the loopback that answers as told and counts what it is asked."""
 
     published: list[JWK] = field(default_factory=lambda: [key()])
     replies: dict[str, Reply] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
-    server: ThreadingHTTPServer | None = None
-    _port: int = 0
 
     DISCOVERY = "/.well-known/openid-configuration"
     JWKS = "/.well-known/jwks.json"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/"
+        return f"http://127.0.0.1:{self.port}/"
 
     @property
     def fetches(self) -> int:
@@ -137,17 +135,10 @@ class StubIssuer:
     def guard(self, **options: Any) -> Guard:
         return Guard(self.url, audience=AUDIENCE, **{"now": Clock()} | options)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answering(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.hits[self.path] += 1
                 answer = issuer.replies.get(self.path) or issuer.usual(self.path)
@@ -159,17 +150,7 @@ class StubIssuer:
             def log_message(self, *arguments: object) -> None:
                 pass  # the test's own report is enough
 
-        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        server.daemon_threads = True
-        self.server, self._port = server, server.server_address[1]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Down: connections are refused; `start` brings it back on the same port."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
+        return Answering
 
     def usual(self, path: str) -> Reply:
         if path == self.DISCOVERY:

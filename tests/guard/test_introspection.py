@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
 import pytest
@@ -25,18 +25,14 @@ from gatewright.guard.introspection import MAX_IN_FLIGHT, Inactive, Introspectio
 from gatewright.guard.refresh import FetchFailed
 from gatewright.jose import JoseError
 from tests.guard.issuing import AUDIENCE, ISSUER, NOW, Clock, Reply, reply
+from tests.loopback import Loopback
 
 SECRET = "a:made/up secret+1"
 ACTIVE: dict[str, object] = {"active": True, "sub": "app", "aud": AUDIENCE, "scope": "read:blog"}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
 @dataclass(slots=True)
-class StubEndpoint:
+class StubEndpoint(Loopback):
     """An introspection endpoint on the loopback; `tokens` are the active ones, `answer` overrides."""
 
     tokens: dict[str, dict[str, object]] = field(default_factory=lambda: {"good": ACTIVE})
@@ -45,8 +41,6 @@ class StubEndpoint:
     headers: list[dict[str, str]] = field(default_factory=list)
     forms: list[dict[str, list[str]]] = field(default_factory=list)
     held: threading.Event | None = None
-    server: ThreadingHTTPServer | None = None
-    port: int = 0
 
     @property
     def url(self) -> str:
@@ -59,17 +53,10 @@ class StubEndpoint:
             Introspection(self.url, **settings), issuer=ISSUER, now=clock, fetch=fetch, timeout=timeout
         )
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answering(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 token = form["token"][0]
@@ -89,17 +76,9 @@ class StubEndpoint:
                 reply(200, ACTIVE)(self)
 
             def log_message(self, *arguments: object) -> None:
-                pass
+                pass  # the test's own report is enough
 
-        server = _Server(("127.0.0.1", self.port), Handler)
-        self.server, self.port = server, server.server_address[1]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
+        return Answering
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from gatewright.guard import Denied, FeedHealth, Guard, HttpFetch, Request, feed
 from gatewright.jose import JWK
-from tests.guard.asking import soon
+from tests.guard.asking import ask, soon
 from tests.guard.feeding import FEED, FeedIssuer
 from tests.guard.issuing import NOW, REMOVED, bearer, key, raw_token, reply
 
@@ -42,14 +42,6 @@ def guard(issuer: FeedIssuer) -> Guard:
     made = issuer.guard(now=issuer.clock)
     assert ask(made, issuer.token(jti="t1")) == "revoked"
     return made
-
-
-def ask(guard: Guard, sent: str) -> str:
-    try:
-        guard.check(Request("GET", "/", bearer(sent)))
-    except Denied as refusal:
-        return refusal.reason
-    return "entered"
 
 
 def health(guard: Guard) -> FeedHealth:

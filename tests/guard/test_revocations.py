@@ -12,7 +12,7 @@ import pytest
 from gatewright.guard import Denied, Guard, Issuer, Request, feed
 from gatewright.jose import JWKS
 from gatewright.jose.encoding import decode, encode
-from tests.guard.asking import both_ways, soon
+from tests.guard.asking import ask, both_ways, soon
 from tests.guard.feeding import FEED, FeedIssuer
 from tests.guard.issuing import AUDIENCE, NOW, REMOVED, bearer, key, token
 
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     Ask = Callable[[Guard, str], str]
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-def ask(guard: Guard, sent: str) -> str:
-    try:
-        guard.check(Request("GET", "/", bearer(sent)))
-    except Denied as refusal:
-        return refusal.reason
-    return "entered"
 
 
 @pytest.fixture

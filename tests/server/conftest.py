@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 from gatewright.server.app import RunningServer, start
 from gatewright.server.settings import Settings
 from tests.records import Clock
-from tests.running import caller_of, free_port
+from tests.running import calling, free_port
 from tests.server.calling import Limited, Wire
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[
 @pytest.fixture(scope="module")
 def caller(running: RunningServer) -> Iterator[Caller]:
     """Calls `running` with the credentials of its command line."""
-    credentials = json.loads((running.settings.data / "cli.json").read_text())
-    with caller_of(running.issuer, credentials) as caller:
+    with calling(running) as caller:
         yield caller
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ from gatewright.server import events
 from gatewright.server.app import RunningServer, start
 from gatewright.server.errors import SettingsError
 from gatewright.server.settings import Settings
-from tests.running import GATEWRIGHT, ServerProcess, caller_of, environment, free_port, responds
+from tests.running import GATEWRIGHT, ServerProcess, calling, environment, free_port, responds
 from tests.server.test_workers import PROCESSES, wait_for, workers
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ def running(tmp_path: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def caller(running: RunningServer) -> Iterator[Caller]:
-    credentials = json.loads((running.settings.data / "cli.json").read_text())
-    with caller_of(running.issuer, credentials) as caller:
+    with calling(running) as caller:
         yield caller
 
 

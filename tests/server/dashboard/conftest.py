@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gatewright.server.app import RunningServer
+    from tests.running import Caller
 
 
 @pytest.fixture
@@ -34,3 +35,11 @@ def vera(running: RunningServer, ada: Browser) -> Iterator[Browser]:
     assert ada.path
     with entered(running, "vera", "viewer") as browser:
         yield browser
+
+
+@pytest.fixture
+def api(caller: Caller, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """An API of the test's own."""
+    scopes = [{"value": "read:blog", "description": "Read the blog"}, {"value": "create:blog"}]
+    name = request.node.name
+    return caller.create("resource-servers", name=name, identifier=f"https://{name}", scopes=scopes)

@@ -27,14 +27,6 @@ NASTY = """https://a'b"c\\d/«reads»/é/$(id)`id`"""
 
 
 @pytest.fixture
-def api(caller: Caller, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """An API of the test's own."""
-    scopes = [{"value": "read:blog", "description": "Read the blog"}, {"value": "create:blog"}]
-    name = request.node.name
-    return caller.create("resource-servers", name=name, identifier=f"https://{name}", scopes=scopes)
-
-
-@pytest.fixture
 def application(caller: Caller, request: pytest.FixtureRequest) -> Application:
     """An application of the test's own."""
     return caller.application(f"App of {request.node.name}")

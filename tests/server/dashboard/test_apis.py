@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def api(caller: Caller, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """An API of the test's own."""
-    scopes = [{"value": "read:blog", "description": "Read the blog"}, {"value": "create:blog"}]
-    name = request.node.name
-    return caller.create("resource-servers", name=name, identifier=f"https://{name}", scopes=scopes)
-
-
-@pytest.fixture
 def stored(caller: Caller, api: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """The test's API as it is now."""
     return lambda: caller.manage("GET", f"resource-servers/{api['id']}").json()

@@ -18,6 +18,7 @@ from gatewright.server.events import new_log_id
 from gatewright.server.model import EventType
 from gatewright.server.settings import Settings
 from tests.records import Clock, event
+from tests.records import refusal as refused
 from tests.running import Application, free_port
 from tests.server.dashboard.browsing import CANARY, Browser, alert, first_administrator
 
@@ -410,18 +411,7 @@ def test_a_stop_waits_for_what_is_live_and_cuts_nothing_off(tmp_path: Path) -> N
 
 @pytest.fixture
 def refusal(caller: Caller, reader: Application, clock: Clock) -> dict[str, Any]:
-    row = {
-        "minute": int(clock.now) // 60 * 60,
-        "audience": API,
-        "method": "POST",
-        "route": "/blogs",
-        "reason": "insufficient_scope",
-        "client_id": reader.client_id,
-        "missing": ["create:blog"],
-        "enforced": True,
-        "count": 3,
-        "request_id": "0123456789abcdef",
-    }
+    row = refused(API, reader.client_id, minute=int(clock.now) // 60 * 60, count=3)
     nameless = {
         "minute": int(clock.now) // 60 * 60,
         "audience": API,
