@@ -69,7 +69,7 @@ def exchange(
         if proxy and request.type in ("http", "https"):
             request.set_proxy(proxy, "http")
         opener = _opener(url, sockets, context=context, by_environment=proxy is None)
-        with _hung_up_at(deadline, sockets), opener.open(request, timeout=timeout) as answer:
+        with hung_up_at(deadline, sockets), opener.open(request, timeout=timeout) as answer:
             return answer.status, answer.headers.items(), _read(answer, deadline)
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"no URL or a broken answer: {type(error).__name__}") from None
@@ -99,7 +99,7 @@ def _read(answer: http.client.HTTPResponse, deadline: float) -> bytes:
 
 
 @contextlib.contextmanager
-def _hung_up_at(deadline: float, sockets: list[socket.socket]) -> Iterator[None]:
+def hung_up_at(deadline: float, sockets: list[socket.socket]) -> Iterator[None]:
     """Ends the connections at the deadline from outside, wherever their reader is waiting."""
 
     def hang_up() -> None:

@@ -26,7 +26,7 @@ from urllib.parse import quote_plus
 
 from gatewright._version import __version__
 from gatewright.guard.driving import checked, is_async, running_loop
-from gatewright.guard.fetching import TIMEOUT, Answer, _hung_up_at, _opener, _read
+from gatewright.guard.fetching import TIMEOUT, Answer, _opener, _read, hung_up_at
 from gatewright.guard.introspected import (
     Away,
     Inactive,
@@ -312,7 +312,7 @@ def _post(url: str, *, body: bytes, headers: dict[str, str], timeout: float) -> 
     try:
         request = urllib.request.Request(url, body, headers)  # noqa: S310 - the opener knows http and https only
         request.add_header("User-Agent", f"gatewright/{__version__}")
-        with _hung_up_at(deadline, sockets), _opener(url, sockets).open(request, timeout=timeout) as answer:
+        with hung_up_at(deadline, sockets), _opener(url, sockets).open(request, timeout=timeout) as answer:
             return answer.status, answer.headers.items(), _read(answer, deadline)
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"no URL or a broken answer: {type(error).__name__}") from None

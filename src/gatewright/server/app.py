@@ -116,7 +116,7 @@ def make_app(server: Server) -> Starlette:
         Route(OPENAPI_PATH, OpenApiDocument(server.settings.issuer)),
         _mount(ManagementApi(server)),
         route(f"{PREFIX}/static/{{name}}", static_file),
-        Mount(PREFIX, app=Dashboard(server)),
+        Mount(PREFIX, app=Dashboard(server, partial(issue_token, server))),
         route("/health/live", _alive),
         route("/health/ready", _ready),
         route("/", start_page),

@@ -31,6 +31,9 @@ SUBJECT_TYPE_AUTHORIZATION: Document = {
     "user": {"policy": "allow_all"},
 }
 
+# Where an API listens; ours, and on the wire apart from what Auth0 knows of an API.
+BASE_URLS = "base_urls"
+
 _RESOURCE_SERVER_ORDER = (
     "name",
     "identifier",
@@ -53,6 +56,7 @@ _RESOURCE_SERVER_ORDER = (
     "proof_of_possession",
     "authorization_policy",
     "client_id",
+    BASE_URLS,
 )
 
 
@@ -100,6 +104,11 @@ class ResourceServer:
     def dialect(self) -> str:
         """Which of the four claim dialects its tokens speak; ``permissions`` need RBAC as well."""
         return cast("str", self.document.get("token_dialect") or DEFAULT_DIALECT)
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Where it listens, as far as an administrator has said so; without a slash at the end."""
+        return tuple(cast("list[str]", self.document.get(BASE_URLS) or []))
 
     @property
     def enforces_policies(self) -> bool:

@@ -16,6 +16,7 @@ from gatewright.server.errors import SettingsError
 
 PREFIX = "GATEWRIGHT_SERVER_"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_NETWORKS = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "text", "json")
 HIGHEST_PORT = 65535
@@ -63,6 +64,8 @@ class Settings:
             localhost, or ``CERT,KEY``: the files (PEM) of a certificate chain and its key.
         metrics: ``HOST:PORT`` where counts for Prometheus are told at ``/metrics``; nowhere when empty.
         trusted_proxies: addresses and networks, separated by commas, whose ``X-Forwarded-For`` is believed.
+        relay_networks: addresses and networks, separated by commas, where the dashboard's console may call
+            APIs beside the public internet; by default loopback while the issuer is on it, else none.
         allow_insecure_issuer: an ``http://`` issuer that is not on loopback is a fault unless this is set.
         seed: a file that ``gatewright serve`` brings in at each start, before it is ready; ``None`` is none.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -78,6 +81,7 @@ class Settings:
     tls: str = ""
     metrics: str = ""
     trusted_proxies: tuple[Network, ...] = ()
+    relay_networks: tuple[Network, ...] = ()
     allow_insecure_issuer: bool = False
     seed: Path | None = None
     log_level: str = "info"
@@ -185,6 +189,8 @@ def _with_defaults(settings: Settings, given: Mapping[str, object], faults: list
         path = quote(str(settings.data.absolute() / "gatewright.db"))
         settings = replace(settings, database=f"sqlite:///{path}")
     url = urlsplit(settings.issuer)
+    if "relay_networks" not in given and url.hostname in LOOPBACK:
+        settings = replace(settings, relay_networks=LOOPBACK_NETWORKS)
     if url.scheme == "http" and url.hostname not in LOOPBACK and not settings.allow_insecure_issuer:
         faults.append(
             f"issuer: {settings.issuer} is not https; tokens and secrets would travel in clear. "
@@ -311,6 +317,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "tls": _tls,
     "metrics": lambda raw: raw if raw == "" else _listen(raw),
     "trusted_proxies": _networks,
+    "relay_networks": _networks,
     "allow_insecure_issuer": _switch,
     "seed": _file,
     "log_level": _one_of(*LOG_LEVELS),

@@ -62,7 +62,7 @@ async def update(page: Page) -> Response:
             change["allow_all_scopes"] = False
         await page.operations.patch(f"client-grants/{part(grant['id'])}", change)
     except ApiError as refusal:
-        _ask_password(page, refusal)
+        ask_password(page, refusal)
         return await _matrix(page, api, fault=refusal.message, status=refusal.status)
     return await _back(page, api, "Saved. It counts from the next token on.")
 
@@ -72,15 +72,10 @@ async def grant_from_home(page: Page) -> Response:
     operations, form = page.operations, page.form
     wanted = list(dict.fromkeys(form.all("scope")))
     api: Record = await operations.get(f"resource-servers/{part(form.text('audience'))}", **WITHOUT_SECRET)
-    defined = list(api.get("scopes") or [])
-    unknown = [value for value in wanted if value not in {scope["value"] for scope in defined}]
-    if unknown:
-        scopes = defined + [{"value": value} for value in unknown]
-        await operations.patch(f"resource-servers/{part(api['id'])}", {"scopes": scopes})
     try:
-        await _give(operations, form.text("client_id"), api, wanted)
+        await give(operations, form.text("client_id"), api, wanted)
     except ApiError as refusal:
-        _ask_password(page, refusal)
+        ask_password(page, refusal)
         raise
     client = await operations.get(f"clients/{part(form.text('client_id'))}", fields="name,client_id")
     name = client.get("name") or client["client_id"]
@@ -96,7 +91,7 @@ async def grant_of(operations: Operations, client_id: str, api: Record) -> Recor
     return grants[0] if grants else None
 
 
-def _ask_password(page: Page, refusal: ApiError) -> None:
+def ask_password(page: Page, refusal: ApiError) -> None:
     """Nobody gives away more of the Management API than they have, and some of it needs the password.
 
     Raises:
@@ -106,7 +101,13 @@ def _ask_password(page: Page, refusal: ApiError) -> None:
         raise NotConfirmed from refusal
 
 
-async def _give(operations: Operations, client_id: str, api: Record, wanted: list[str]) -> None:
+async def give(operations: Operations, client_id: str, api: Record, wanted: list[str]) -> None:
+    """Gives an application permissions beside those it has, and defines on the API what it lacks."""
+    defined = list(api.get("scopes") or [])
+    unknown = [value for value in wanted if value not in {scope["value"] for scope in defined}]
+    if unknown:
+        scopes = defined + [{"value": value} for value in unknown]
+        await operations.patch(f"resource-servers/{part(api['id'])}", {"scopes": scopes})
     grant = await grant_of(operations, client_id, api)
     if grant is None:
         made = {"client_id": client_id, "audience": api["identifier"], "scope": wanted}

@@ -1,6 +1,7 @@
 """The APIs: their list, and a new one with the application to try it with."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -94,7 +95,14 @@ async def read_api(page: Page) -> Record:
 
 
 def render_tab(
-    page: Page, template: str, api: Record, *, status: int = 200, fault: str = "", **context: object
+    page: Page,
+    template: str,
+    api: Record,
+    *,
+    status: int = 200,
+    fault: str = "",
+    connects_to: Sequence[str] = (),
+    **context: object,
 ) -> Response:
     """A tab of an API: ``api_settings.html`` is the template of ``/settings``, and extends ``api.html``."""
     frame = {
@@ -105,7 +113,7 @@ def render_tab(
         "tabs": TABS[1:] if api.get("is_system") else TABS,  # nobody guards the Management API but itself
         "tab": "/" + template.removeprefix("api_").removesuffix(".html"),
     }
-    return page.render(template, status=status, fault=fault, **{**frame, **context})
+    return page.render(template, status=status, fault=fault, connects_to=connects_to, **{**frame, **context})
 
 
 def title(api: Record) -> str:

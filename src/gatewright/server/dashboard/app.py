@@ -17,13 +17,14 @@ from gatewright.server.dashboard import (
     api_permissions,
     api_quickstart,
     api_settings,
-    api_test,
     apis,
     applications,
     applications_apis,
     applications_credentials,
     applications_quickstart,
     applications_settings,
+    console,
+    console_exports,
     entry,
     home,
     keys,
@@ -40,12 +41,14 @@ from gatewright.server.dashboard.page import (
     OpenRoute,
     Page,
     Route,
+    TokenEndpoint,
     Visit,
     part,
     read_form,
     redirect,
     require_token,
 )
+from gatewright.server.dashboard.relay import Relay
 from gatewright.server.dashboard.rendering import PREFIX, html, static_file
 from gatewright.server.errors import ApiError, StoreUnavailable
 from gatewright.server.people import Session
@@ -59,13 +62,14 @@ ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *api_permissions.ROUTES,
     *api_quickstart.ROUTES,
     *api_settings.ROUTES,
-    *api_test.ROUTES,
     *apis.ROUTES,
     *applications.ROUTES,
     *applications_apis.ROUTES,
     *applications_credentials.ROUTES,
     *applications_quickstart.ROUTES,
     *applications_settings.ROUTES,
+    *console.ROUTES,
+    *console_exports.ROUTES,
     *keys.ROUTES,
     *live.ROUTES,
     *logs.ROUTES,
@@ -79,8 +83,11 @@ logger = logging.getLogger("gatewright.server")
 class Dashboard:
     """The pages. Every POST of somebody logged in has passed the checks of its form before a view sees it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, token_endpoint: TokenEndpoint) -> None:
+        """``token_endpoint`` is that of the server: the console asks there as the applications do."""
         self._server = server
+        self._token_endpoint = token_endpoint
+        self._relay = Relay(server.settings.relay_networks)
         # What is named by itself comes before what a parameter could take it for.
         rows = sorted(ROUTES, key=lambda row: row.path.count("{"))
         self._rows = [(_matching(row), row) for row in rows]
@@ -119,7 +126,8 @@ class Dashboard:
         operations = Operations(self._server, http, session)
         has_notice = row.is_page and http.method == "GET"
         notice = await sessions.take_notice(self._server, session) if has_notice else ""
-        page = Page(self._server, http, session, form, operations, path, notice)
+        doors = (self._token_endpoint, self._relay)
+        page = Page(self._server, http, session, form, operations, path, notice, *doors)
         try:
             return await row.view(page)
         except NotConfirmed:

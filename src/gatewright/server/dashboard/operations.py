@@ -81,9 +81,9 @@ class Operations:
         """The record changed."""
         return cast("Record", await self._call("PATCH", path, body=members))
 
-    async def put(self, path: str) -> Record:
+    async def put(self, path: str, members: Mapping[str, object] | None = None) -> Record:
         """What the operation answers."""
-        return cast("Record", await self._call("PUT", path))
+        return cast("Record", await self._call("PUT", path, body=members))
 
     async def delete(self, path: str) -> None:
         """Removes a record."""

@@ -1,7 +1,7 @@
 """What a page is made with: who is there, what was sent, the operations, and how it is answered."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from gatewright.server.context import Server
 from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.operations import Operations
+from gatewright.server.dashboard.relay import Relay
 from gatewright.server.dashboard.rendering import HEADERS, PREFIX, html
 from gatewright.server.errors import BodyRefused
 from gatewright.server.people import Session
@@ -75,6 +76,8 @@ class Page:
     operations: Operations
     path: Mapping[str, str]
     notice: str
+    token_endpoint: "TokenEndpoint"
+    relay: Relay
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -87,8 +90,19 @@ class Page:
         is_number = text.isascii() and text.isdigit() and len(text) <= len(str(last))
         return min(max(int(text), 1), last) if is_number else 1
 
-    def render(self, template: str, *, status: int = 200, fault: str = "", **context: object) -> Response:
-        """The page of a template, in the frame; ``fault`` is what was wrong with what was sent."""
+    def render(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        fault: str = "",
+        connects_to: Sequence[str] = (),
+        **context: object,
+    ) -> Response:
+        """The page of a template, in the frame; ``fault`` is what was wrong with what was sent.
+
+        ``connects_to`` are URLs to whose servers its script may send requests.
+        """
         frame = {
             "issuer": self.server.settings.issuer,
             "prefix": PREFIX,
@@ -99,7 +113,8 @@ class Page:
             "fault": fault,
             "now": self.server.now(),
         }
-        return html(template, {**frame, **context}, status=400 if fault and status == 200 else status)  # noqa: PLR2004 - RFC 9110
+        status = 400 if fault and status == 200 else status  # noqa: PLR2004 - RFC 9110
+        return html(template, {**frame, **context}, status=status, connects_to=connects_to)
 
     async def go(self, path: str, notice: str = "") -> Response:
         """Leads to another page, which says ``notice``."""
@@ -108,6 +123,7 @@ class Page:
         return redirect(path)
 
 
+TokenEndpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 View: TypeAlias = Callable[[Page], Awaitable[Response]]
 OpenView: TypeAlias = Callable[[Visit], Awaitable[Response]]
 

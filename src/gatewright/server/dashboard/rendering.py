@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Final
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader
 from starlette.requests import Request
@@ -16,25 +17,33 @@ from gatewright._version import __version__
 from gatewright.server.context import Server
 
 PREFIX: Final = "/ui"
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
+)
 HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
-    ),
+    "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     # Not no-referrer: browsers would then send forms with the origin null, which is refused here.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _ASSET = re.compile(r"(?P<stem>[a-z-]+)\.(?P<tag>[0-9a-f]{12})\.(?P<kind>css|js|svg)")
 
 
-def html(template: str, context: Mapping[str, object], *, status: int = 200) -> Response:
-    """A page."""
+def html(
+    template: str, context: Mapping[str, object], *, status: int = 200, connects_to: Sequence[str] = ()
+) -> Response:
+    """A page; ``connects_to`` are the URLs whose servers its script may ask beside this one."""
     text = _environment().get_template(template).render({"version": __version__, **context})
-    return HTMLResponse(text, status, HEADERS)
+    origins = {f"{url.scheme}://{url.netloc}" for url in map(urlsplit, connects_to)}
+    # Without an IPv6 literal, which no source expression can name (CSP 3, section 2.3.1).
+    named = " ".join(sorted(origin for origin in origins if _ORIGIN.fullmatch(origin)))
+    policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {named}") if named else _POLICY
+    return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
 async def static_file(_: Server, http: Request) -> Response:

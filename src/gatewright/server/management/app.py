@@ -4,9 +4,11 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gatewright.guard import AccessToken, Guard
+from gatewright.jose import JWK, JWKS
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
 from gatewright.server.management import (
+    base_urls,
     client_credentials,
     client_grants,
     client_secrets,
@@ -29,6 +31,7 @@ from gatewright.server.requests import render
 
 ROUTES = (
     *resource_servers.ROUTES,
+    *base_urls.ROUTES,
     *clients.ROUTES,
     *client_credentials.ROUTES,
     *client_secrets.ROUTES,
@@ -54,15 +57,7 @@ class ManagementApi:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._router = Router(ALL_ROUTES)
-        self._guard = Guard(
-            server.settings.issuer,
-            audience=server.settings.management_audience,
-            algorithms=("RS256",),
-            keys=server.keys.verification_keys,
-            revoked=self._is_revoked,
-            now=server.now,
-            allow_insecure_issuer=server.settings.allow_insecure_issuer,
-        )
+        self._guard = guard_of(server, audience=server.settings.management_audience, algorithm="RS256")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -74,10 +69,28 @@ class ManagementApi:
             response = render(refusal)
         await response(scope, receive, send)
 
-    def _is_revoked(self, token: AccessToken) -> bool:
-        return self._server.revocations.revokes(
+
+def guard_of(server: Server, *, audience: str, algorithm: str, secret: str | None = None) -> Guard:
+    """What guards an API whose tokens this server issues, with everything known in process.
+
+    ``secret`` is the API's own, where its tokens are signed with one.
+    """
+
+    def is_revoked(token: AccessToken) -> bool:
+        return server.revocations.revokes(
             client_id=token.client_id,
             audience=token.audience,
             jti=token.token_id,
             issued_at=token.issued_at,
         )
+
+    shared = None if secret is None else JWKS([JWK.symmetric(secret.encode(), alg=algorithm)])
+    return Guard(
+        server.settings.issuer,
+        audience=audience,
+        algorithms=(algorithm,),
+        keys=server.keys.verification_keys if shared is None else shared,
+        revoked=is_revoked,
+        now=server.now,
+        allow_insecure_issuer=server.settings.allow_insecure_issuer,
+    )

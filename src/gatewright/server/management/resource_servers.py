@@ -26,6 +26,7 @@ from gatewright.server.management.schema import (
 )
 from gatewright.server.management.token_encryption import TokenEncryption
 from gatewright.server.model import (
+    BASE_URLS,
     HMAC_ALGORITHMS,
     SUBJECT_TYPE_AUTHORIZATION,
     ResourceServer,
@@ -166,7 +167,7 @@ def create(call: Call) -> object:
 
 def read(call: Call) -> object:
     """One API, by id or identifier."""
-    members = chosen(call.query, rendered(call.server, _named(call)))
+    members = chosen(call.query, rendered(call.server, named(call)))
     return Answer(members, reveals_secret="signing_secret" in members)
 
 
@@ -191,7 +192,7 @@ def list_all(call: Call) -> object:
 
 def update(call: Call) -> object:
     """Changes an API; permissions that go are taken from its client grants too."""
-    before = _named(call)
+    before = named(call)
     _check({**before.document, **call.body}, sent=call.body)
     patch = dict(call.body)
     _prepare_inner(before.document, patch)
@@ -206,7 +207,7 @@ def update(call: Call) -> object:
 def delete(call: Call) -> object:
     """Removes an API, its client grants and their live tokens; one that does not exist is removed already."""
     try:
-        resource_server = _named(call)
+        resource_server = named(call)
     except ApiError:
         return None
     if resource_server.is_system:
@@ -221,6 +222,7 @@ def delete(call: Call) -> object:
 def rendered(server: Server, resource_server: ResourceServer) -> dict[str, object]:
     """The API as it goes over the wire; only what was set is there."""
     document = {**resource_server.document, "identifier": identifier_of(server, resource_server)}
+    document.pop(BASE_URLS, None)  # a noun of its own
     if resource_server.signing_alg in HMAC_ALGORITHMS:
         document["signing_secret"] = resource_server.signing_secret
     if "token_encryption" in document:
@@ -228,7 +230,7 @@ def rendered(server: Server, resource_server: ResourceServer) -> dict[str, objec
     return {"id": resource_server.id, **in_wire_order(document)}
 
 
-def _named(call: Call) -> ResourceServer:
+def named(call: Call) -> ResourceServer:
     """The API with this id or identifier; tools also send the identifier escaped twice."""
     text = call.path["id"]
     resource_server = (
