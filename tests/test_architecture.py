@@ -123,7 +123,8 @@ TABLE: dict[str, Row] = {
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row(
-        (*DOOR, "guard", "server.management", "server.system_api"), ("starlette", "jinja2", "argon2")
+        (*DOOR, "guard", "server.management", "server.system_api"),
+        ("starlette", "jinja2", "markupsafe", "argon2"),
     ),
     "server.openapi": Row(
         ("server.errors", "server.requests", "server.system_api", "server.oauth", "server.management"),

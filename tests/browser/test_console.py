@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gatewright import Guard
 from tests.browser.conftest import PASSWORD
+from tests.browser.judging import SMALL, require_narrow, require_no_violation
 from tests.browser.sample import sample
 from tests.running import serving
 
@@ -80,7 +81,6 @@ def test_fix_button_turns_a_403_into_a_200(
     visitor: Callable[..., BrowserContext],
     server: ServerProcess,
     caller: Caller,
-    api: dict[str, Any],
     application: Application,
     guarded: FastAPI,
     way: str,
@@ -157,4 +157,21 @@ def test_changed_and_missing_tokens_are_refused_with_the_reason(
         page.get_by_text("A character of the signature was changed, as you chose.").wait_for()
         page.get_by_label("Sends").select_option("none")
         send(page, "/authtest")
-        page.get_by_text("Send it as `Authorization: Bearer TOKEN`.").wait_for()
+        page.get_by_text("Send it as Authorization: Bearer TOKEN.").wait_for()
+
+
+def test_refusal_with_its_fix_is_sound_in_both_schemes_and_on_a_small_screen(
+    visitor: Callable[..., BrowserContext], server: ServerProcess, application: Application, guarded: FastAPI
+) -> None:
+    with serving(guarded) as url:
+        for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": SMALL}):
+            page = visitor(bypass_csp=True, **options).new_page()
+            page.goto(f"{server.issuer}ui/")
+            opened(page, application, url)
+            take_token(page)
+            send(page, "/blogs")
+            page.get_by_role("button", name="Grant read:blog and send again").wait_for()
+            page.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true; })")
+            require_no_violation(page)
+            if "viewport" in options:
+                require_narrow(page)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "workers": "4",
         "tls": "local",
         "trusted_proxies": "10.0.0.0/8",
+        "relay_networks": "172.16.0.0/12, ::1",
         "allow_insecure_issuer": "yes",
         "log_level": "debug",
         "log_format": "json",
@@ -81,6 +82,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         workers=4,
         tls="local",
         trusted_proxies=(IPv4Network("10.0.0.0/8"),),
+        relay_networks=(IPv4Network("172.16.0.0/12"), IPv6Network("::1/128")),
         allow_insecure_issuer=True,
         log_level="debug",
         log_format="json",
@@ -358,6 +360,16 @@ def test_a_local_certificate_is_for_localhost_alone() -> None:
     assert "--tls CERT,KEY" in fault
     [fault] = faults(tls="local", issuer="http://localhost:8844/")
     assert "is http" in fault
+
+
+def test_console_may_call_loopback_while_the_issuer_is_there_and_nothing_else_unless_it_is_named() -> None:
+    local = Settings.load({})
+    assert [str(network) for network in local.relay_networks] == ["127.0.0.0/8", "::1/128"]
+    public = {PREFIX + "LISTEN": "0.0.0.0:443", PREFIX + "ISSUER": "https://auth.example.com/"}
+    assert Settings.load(public).relay_networks == ()
+    named = Settings.load({**public, PREFIX + "RELAY_NETWORKS": "172.16.0.0/12"})
+    assert [str(network) for network in named.relay_networks] == ["172.16.0.0/12"]
+    assert Settings.load({PREFIX + "RELAY_NETWORKS": ""}).relay_networks == ()
 
 
 def test_trusted_proxies_are_addresses_and_networks() -> None:

@@ -4,8 +4,7 @@ import secrets
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard import passwords, sessions
-from gatewright.server.dashboard.operations import NotConfirmed
+from gatewright.server.dashboard import passwords
 from gatewright.server.dashboard.page import Page, Route, redirect
 from gatewright.server.dashboard.visits import event, name_fault
 from gatewright.server.errors import AlreadyExists
@@ -29,7 +28,7 @@ async def listed(page: Page) -> Response:
 
 async def add(page: Page) -> Response:
     """One more, with a first password that is shown once and to be changed."""
-    _require_confirmed(page)
+    page.operations.require_confirmed()
     name = page.form.text("name")
     role: AdministratorRole = "viewer" if page.form.text("role") == "viewer" else "administrator"
     fault = name_fault(name)
@@ -54,7 +53,7 @@ async def add(page: Page) -> Response:
 
 async def remove(page: Page) -> Response:
     """One less; nobody removes himself, so that somebody is always left."""
-    _require_confirmed(page)
+    page.operations.require_confirmed()
     wanted = page.path["id"]
     if wanted == page.session.administrator.id:
         return await show(page, fault="You cannot remove yourself. Another administrator can.")
@@ -88,11 +87,6 @@ async def change_password(page: Page) -> Response:
 
     await page.server.store.awrite(change)
     return redirect("/login")
-
-
-def _require_confirmed(page: Page) -> None:
-    if not sessions.is_confirmed(page.server, page.session):
-        raise NotConfirmed
 
 
 def _record(page: Page, tx: Transaction, description: str) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.api_applications import ask_password, give, grant_of
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab
 from gatewright.server.dashboard.console_call import (
@@ -30,7 +29,7 @@ from gatewright.server.dashboard.console_token import (
     token_request,
 )
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import NotConfirmed, Record
+from gatewright.server.dashboard.operations import Record
 from gatewright.server.dashboard.page import Page, Route, part, redirect
 from gatewright.server.dashboard.relay import METHODS, Answered, RelayRefused
 from gatewright.server.dashboard.requests_as_code import curl, written
@@ -83,8 +82,7 @@ async def show_secret(page: Page) -> Response:
     Raises:
         NotConfirmed: the password was not given lately.
     """
-    if not sessions.is_confirmed(page.server, page.session):
-        raise NotConfirmed
+    page.operations.require_confirmed()
     api = await read_api(page)
     path = f"clients/{part(page.path['client_id'])}"
     client = await page.operations.get(path, fields=f"{SHOWN},client_secret")

@@ -104,6 +104,7 @@ async def take_token(page: Page, api: Record, client_id: str, scopes: list[str] 
         NotConfirmed: reading the secret needs the password.
         ApiError: there is no such application.
     """
+    page.operations.require_confirmed()
     path = f"clients/{part(client_id)}"
     client = await page.operations.get(path, fields=f"{SHOWN},client_secret")
     request = token_request(page, api, client, scopes=scopes)
@@ -145,6 +146,7 @@ async def take_apart(page: Page, api: Record, token: str) -> Anatomy:
     algorithm = str(api.get("signing_alg", "RS256"))
     secret = None
     if algorithm in HMAC_ALGORITHMS:
+        page.operations.require_confirmed()
         whole = await page.operations.get(f"resource-servers/{part(api['id'])}")
         secret = str(whole["signing_secret"])
     guard = guard_of(page.server, audience=api["identifier"], algorithm=algorithm, secret=secret)

@@ -114,6 +114,15 @@ class Operations:
         """The same, as before the password was given: what is read this way holds no values of secrets."""
         return Operations(self._server, self._http, replace(self._session, confirmed_at=None))
 
+    def require_confirmed(self) -> None:
+        """What follows reads a secret to act on it: without the password, it would come back without.
+
+        Raises:
+            NotConfirmed: the password was not given lately.
+        """
+        if not sessions.is_confirmed(self._server, self._session):
+            raise NotConfirmed
+
     @property
     def _may_confirm(self) -> bool:
         may_change = self._session.administrator.may_change

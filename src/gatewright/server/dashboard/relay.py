@@ -15,7 +15,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -33,6 +33,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 _PATH = re.compile(r"/[\x21\x23-\x5b\x5d-\x7e]*")  # no blank, no backslash, no quote, ASCII alone
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# Not public, though not every Python knows: for protocols (a cloud's metadata is there), local translation.
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address inside
 # They belong to the connection, or would tell the API another place than the one that was checked.
 _OURS = frozenset(
@@ -134,7 +136,7 @@ def require_allowed(found: Sequence[str], *, networks: Sequence[Network], is_htt
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv6Address) and address.is_site_local:
+    if any(address in network for network in _NOT_PUBLIC):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

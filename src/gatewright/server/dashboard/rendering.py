@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -79,6 +80,7 @@ def _environment() -> Environment:
     environment.globals["asset"] = asset
     environment.filters["moment"] = moment
     environment.filters["duration"] = duration
+    environment.filters["prose"] = prose
     return environment
 
 
@@ -94,6 +96,14 @@ def moment(text: str | float | None) -> str:
         return "never"
     at = datetime.fromtimestamp(text, UTC) if isinstance(text, int | float) else datetime.fromisoformat(text)
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which `what stands so` is code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(text.split("`"))
+    ]
+    return Markup().join(parts)
 
 
 def duration(seconds: float) -> str:
