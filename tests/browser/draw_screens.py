@@ -50,6 +50,7 @@ def pages(caller: Caller) -> Mapping[str, str]:
         "quickstart": f"{of_api}/quickstart",
         "applications": f"{of_api}/applications",
         "credentials": f"apps/{newsletter.client_id}/credentials",
+        "console": f"{of_api}/test/{newsletter.client_id}",
         "logs": "logs",
         "keys": "keys",
     }

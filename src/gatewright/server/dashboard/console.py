@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gatewright.server.dashboard.api_applications import ask_password, give, grant_of
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab
 from gatewright.server.dashboard.console_call import (
+    NOWHERE,
     SENDS,
     Call,
     Reading,
@@ -242,7 +243,7 @@ async def _console(
         token_code={} if request is None else written(request),
         token_lines=None if request is None else curl(request),
         shows_secret=client is not None and "client_secret" in client,
-        commands=[] if client is None else _commands(api, client),
+        commands=[] if client is None else _commands(api, client, next(iter(base_urls), NOWHERE)),
         base_urls=base_urls,
         typed_base_urls=page.form.text("base_urls") or "\n".join(base_urls),
         methods=METHODS,
@@ -265,9 +266,9 @@ def _granted(api: Record, held: Record | None) -> list[str]:
     return list(held.get("scope") or [])
 
 
-def _commands(api: Record, client: Record) -> list[str]:
+def _commands(api: Record, client: Record, base_url: str) -> list[str]:
     named = f"--api {shlex.quote(api['identifier'])} --app {shlex.quote(client['client_id'])}"
-    return [f"TOKEN=$(gatewright token {named})", f"gatewright call http://localhost:3000/ {named}"]
+    return [f"TOKEN=$(gatewright token {named})", f"gatewright call {shlex.quote(base_url + '/')} {named}"]
 
 
 ROUTES = (
