@@ -195,6 +195,16 @@ def test_call_is_refused_mended_by_the_button_and_let_in(
     assert grants(caller, application.client_id)[0]["scope"] == ["read:blog"]
 
 
+def test_button_that_needs_the_password_has_changed_nothing_yet(
+    ada: Browser, caller: Caller, console: str, application: Application, moving_clock: Clock
+) -> None:
+    moving_clock.now += 30 * CONFIRMED_FOR
+    answer = ada.send(f"{console}/grant", {"missing": "read:blog", "back": f"/ui{console}"})
+    assert answer.headers["location"].startswith("/ui/confirm?next=")
+    assert grants(caller, application.client_id)[0]["scope"] == []
+    ada.done("/confirm", {"next": f"/ui{console}", "password": PASSWORD})
+
+
 def test_button_defines_what_the_api_does_not(
     ada: Browser, caller: Caller, api: dict[str, Any], console: str, registered: str
 ) -> None:

@@ -122,6 +122,7 @@ async def grant(page: Page) -> Response:
     """Gives the application what it was refused for want of, takes a new token, and calls once more."""
     api, client, call = await read_api(page), await _client(page), typed_call(page.form)
     wanted = page.form.all("missing")
+    page.operations.require_confirmed()  # before anything is changed: the new token will need it
     try:
         await give(page.operations, client["client_id"], api, wanted)
         api = await read_api(page)
