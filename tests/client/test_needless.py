@@ -51,7 +51,8 @@ def test_what_has_a_reason_is_not_told(
     for _ in range(6):  # a process that begins anew every half hour
         source_of(scope="other").token()
         clock.forward(1801)
-    assert caplog.text == ""
+    # A guard of another test may still be asking for what was revoked.
+    assert [record for record in caplog.records if record.name == "gatewright.client"] == []
     assert len(endpoint.tokens) == 6 + 1 + 6 + 6
 
 

@@ -34,6 +34,8 @@ NEEDS = {
     "GET /resource-servers/{id}": "read:resource_servers",
     "PATCH /resource-servers/{id}": "update:resource_servers",
     "DELETE /resource-servers/{id}": "delete:resource_servers",
+    "GET /resource-servers/{id}/base-urls": "read:resource_servers",
+    "PUT /resource-servers/{id}/base-urls": "update:resource_servers",
     "GET /clients": READ_CLIENTS,
     "POST /clients": "create:clients",
     "GET /clients/{id}": READ_CLIENTS,
