@@ -123,14 +123,16 @@ TABLE: dict[str, Row] = {
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row(
-        (*DOOR, "guard", "server.management", "server.system_api"), ("starlette", "jinja2", "argon2")
+        (*DOOR, "guard", "server.management", "server.system_api", "scaffold"),
+        ("starlette", "jinja2", "argon2"),
     ),
     "server.openapi": Row(
         ("server.errors", "server.requests", "server.system_api", "server.oauth", "server.management"),
         ("starlette",),
     ),
     "server.app": Row(("server",), ("starlette", "uvicorn")),
-    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich", "yaml"), ("server", "demo")),
+    "scaffold": Row(),
+    "cli": Row(("guard", "jose", *ADAPTERS, "scaffold"), ("cyclopts", "rich", "yaml"), ("server", "demo")),
     "demo": Row(("guard", "jose", *ADAPTERS), ("fastapi", "starlette", "uvicorn", "rich"), ("server", "cli")),
 }
 
