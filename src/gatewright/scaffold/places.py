@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gatewright._version import __version__
 from gatewright.scaffold.kinds import Foreign, Kind
 from gatewright.scaffold.spelling import code, literal, plain, word
 
@@ -31,6 +30,7 @@ expressJwtSecret({
     cache: true,
     rateLimit: true,
   })"""
+_STAYS: Final = "    # stays; the next in another terminal"
 _PYTHON_STEPS: Final = "pip install -r requirements.txt && python -m pytest    # passes with no server at all"
 
 
@@ -63,7 +63,6 @@ def common(name: str, *, issuer: str, audience: str, reads: str, creates: str) -
     return {
         "name": name,
         "name_literal": literal(name),
-        "version": __version__,
         "issuer_literal": literal(issuer),
         "issuer_word": word(issuer),
         "issuer_code": code(issuer),
@@ -101,7 +100,7 @@ def of_known_api(api: Api) -> dict[str, str]:
 def in_python(kind: Kind, api: Api) -> dict[str, str]:
     """What a project in Python has beside."""
     defaults = {"GATEWRIGHT_ISSUER": api.issuer, "GATEWRIGHT_AUDIENCE": api.identifier}
-    values = {**_of_kind(kind), "steps": f"{_PYTHON_STEPS}\n{kind.serve}", "guard_import": _IMPORT}
+    values = {**_of_kind(kind), "steps": f"{_PYTHON_STEPS}\n{kind.serve}{_STAYS}", "guard_import": _IMPORT}
     if api.fits_variables:
         defaults["GATEWRIGHT_ALGORITHMS"] = api.algorithm
         values |= {"guard": _FROM_ENV, "guard_variables": f"GATEWRIGHT_ALGORITHMS={word(api.algorithm)}\n"}
@@ -118,7 +117,7 @@ def in_other_languages(kind: Foreign, api: Api) -> dict[str, str]:
     is_shared = api.has_shared_secret
     return {
         "title": kind.title,
-        "steps": f"{kind.prepare}\n{kind.serve}",
+        "steps": f"{kind.prepare}\n{kind.serve}{_STAYS}",
         "express_import": "" if is_shared else "const { expressJwtSecret } = require('jwks-rsa');\n",
         "express_secret": "process.env.SIGNING_SECRET" if is_shared else _EXPRESS_KEYS,
     }

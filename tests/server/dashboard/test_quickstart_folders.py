@@ -10,7 +10,7 @@ import pytest
 from gatewright.server.app import RunningServer, start
 from gatewright.server.settings import Settings
 from tests.running import free_port
-from tests.server.dashboard.walks import EXPRESS, FORGET, Folder, set_up, unpacked, values_of
+from tests.server.dashboard.walks import EXPRESS, FORGET, Folder, set_up, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ def test_folder_is_set_up_as_its_readme_says_and_walks_from_refused_to_let_in(
 def test_a_shell_reads_the_variables_as_they_are(downloaded: Downloaded, texts: str) -> None:
     guarded = downloaded("curl", "RS256", texts)
     assert guarded.folder.names() == {"calls.sh", "README.md", ".env.example", ".env", ".gitignore"}
-    read = values_of(guarded.folder, ("GATEWRIGHT_ISSUER", "GATEWRIGHT_AUDIENCE", "CLIENT_ID"))
+    read = guarded.folder.variables("GATEWRIGHT_ISSUER", "GATEWRIGHT_AUDIENCE", "CLIENT_ID")
     assert read["GATEWRIGHT_ISSUER"] == guarded.caller.issuer
     assert read["GATEWRIGHT_AUDIENCE"] == guarded.api["identifier"]
     assert read["CLIENT_ID"] == guarded.application.client_id

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gatewright
-from tests.compat.node_packages import node_with_packages
+from tests.compat.node_packages import node_and_npm, node_with_packages
 from tests.running import environment, free_port, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tests.running import Application
 
@@ -30,11 +30,6 @@ EXPRESS = Path(__file__).parents[3] / "examples/blogs-express"
 LOAD = "set -a; . ./.env; set +a; "
 FORGET = "unset GATEWRIGHT_ISSUER GATEWRIGHT_AUDIENCE GATEWRIGHT_ALGORITHMS; "
 """Leaves what stands in the sources."""
-PLACES = {
-    "python": sys.executable,
-    "uvicorn": f"{sys.executable} -m uvicorn",
-    "flask": f"{sys.executable} -m flask",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +53,7 @@ class Folder:
             "SIGNING_SECRET": secret,
         }
         for name, value in filled.items():
-            text = re.sub(
-                rf"^{name}=$", f"{name}={shlex.quote(value)}".replace("\\", r"\\"), text, flags=re.MULTILINE
-            )
+            text = text.replace(f"\n{name}=\n", f"\n{name}={shlex.quote(value)}\n")
         (self.path / ".env").write_text(text, encoding="utf-8")
 
     def steps(self) -> list[str]:
@@ -78,12 +71,18 @@ class Folder:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
 
+    def variables(self, *names: str) -> dict[str, str]:
+        """What a shell reads from `.env`."""
+        shown = self.run("printf '%s\\0' " + " ".join(f'"${name}"' for name in names))
+        assert shown.returncode == 0, shown.stderr
+        return dict(zip(names, shown.stdout.split("\0"), strict=False))
+
     @contextmanager
     def served(self, before: str = "") -> Iterator[str]:
         """What its README starts, on a free port; the URL. `before` is said in its shell."""
         port = free_port()
         program, *words = self.steps()[-1].split()
-        command = " ".join([PLACES.get(program, program), *words]).replace("3000", str(port))
+        command = " ".join([*_at_hand(program), *words]).replace("3000", str(port))
         url = f"http://127.0.0.1:{port}"
         with started(
             ["sh", "-c", f"{LOAD}{before}exec {command}"], f"{url}/health", cwd=self.path,
@@ -97,6 +96,15 @@ class Folder:
         assert ran.returncode == 0, ran.stderr
         found = re.findall(r"^((?:GET|POST) \S+) .* (\d{3})$", ran.stdout, re.MULTILINE)
         return [(call, int(status)) for call, status in found]
+
+
+def _at_hand(program: str) -> list[str]:
+    """The command for a program of a README, from the environment of the tests."""
+    if program == "node":
+        return node_and_npm()[0]
+    if program in {"uvicorn", "flask"}:
+        return [sys.executable, "-m", program]
+    return [sys.executable if program == "python" else program]
 
 
 def unpacked(content: bytes, into: Path) -> Folder:
@@ -124,10 +132,3 @@ def set_up(folder: Folder, framework: str) -> None:
         command = f"{sys.executable} -m pytest -q -W error -p no:cacheprovider"
     ran = folder.run(command)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def values_of(folder: Folder, names: tuple[str, ...]) -> Mapping[str, str]:
-    """The variables as a shell reads them from `.env`."""
-    shown = folder.run("printf '%s\\0' " + " ".join(f'"${name}"' for name in names))
-    assert shown.returncode == 0, shown.stderr
-    return dict(zip(names, shown.stdout.split("\0"), strict=False))
