@@ -8,7 +8,8 @@ set -eu
 #   strace    tests/server/test_durability.py sees the sync before the answer
 #   bash, curl tests/documentation follows the how-tos as a reader does
 #   chromium  tests/browser walks through the dashboard
-needed="strace:strace bash:bash curl:curl chromium:chromium"
+#   go        tests/server/dashboard runs the quick start in Go
+needed="strace:strace bash:bash curl:curl chromium:chromium go:golang-go"
 
 missing=
 for pair in $needed; do

@@ -70,6 +70,25 @@ def wait_until(answers: Callable[[], bool], process: subprocess.Popen[bytes], lo
     raise AssertionError(f"it did not start (exit code {process.returncode}):\n{log.read_text()[-4000:]}")
 
 
+@contextmanager
+def started(
+    command: Sequence[str], url: str, *, cwd: Path, log: Path, variables: Mapping[str, str]
+) -> Iterator[None]:
+    """A program in a session of its own, from when `url` answers until the block ends."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until(lambda: responds(url), process, log)
+        yield
+    finally:
+        # Some are several processes: all are of the session that was begun for them.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=20)
+
+
 def trusting(ca_file: Path | str | None) -> ssl.SSLContext:
     """What a client believes: the system's authorities, or those in the file."""
     return ssl.create_default_context(cafile=ca_file)

@@ -123,7 +123,7 @@ TABLE: dict[str, Row] = {
     "server.oauth": Row(DOOR, ("starlette", "msgspec")),
     "server.management": Row((*DOOR, "guard"), ("starlette", "msgspec")),
     "server.dashboard": Row(
-        (*DOOR, "guard", "server.management", "server.system_api"),
+        (*DOOR, "guard", "server.management", "server.system_api", "scaffold"),
         ("starlette", "jinja2", "markupsafe", "argon2"),
     ),
     "server.openapi": Row(
@@ -131,7 +131,8 @@ TABLE: dict[str, Row] = {
         ("starlette",),
     ),
     "server.app": Row(("server",), ("starlette", "uvicorn")),
-    "cli": Row(("guard", "jose", *ADAPTERS), ("cyclopts", "rich", "yaml"), ("server", "demo")),
+    "scaffold": Row(),
+    "cli": Row(("guard", "jose", *ADAPTERS, "scaffold"), ("cyclopts", "rich", "yaml"), ("server", "demo")),
     "demo": Row(("guard", "jose", *ADAPTERS), ("fastapi", "starlette", "uvicorn", "rich"), ("server", "cli")),
 }
 

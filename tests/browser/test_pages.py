@@ -50,7 +50,8 @@ def crawl(page: Page, start: str, visit: Callable[[Page], None]) -> list[str]:
             # One view of each page: its filters and open parts are links too.
             plain = found.partition("#")[0].partition("?")[0]
             is_ours = urlsplit(plain).netloc == urlsplit(start).netloc and "/ui/" in plain
-            if is_ours and plain not in seen and "/export" not in plain and len(seen) < MOST_PAGES:
+            is_file = plain.endswith(("/export", "/download"))
+            if is_ours and not is_file and plain not in seen and len(seen) < MOST_PAGES:
                 seen.add(plain)
                 waiting.append(plain)
     return sorted(seen)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ import pytest
 
 from gatewright.cli import init as module
 from gatewright.cli.program import build
-from tests.running import bearer, environment, free_port, responds, wait_until
+from tests.running import bearer, environment, free_port, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,18 +63,9 @@ def running(project: Path, issuer: str, log: Path) -> Iterator[str]:
     """The project's API as its README starts it, for tokens of `issuer`; its base URL."""
     port = free_port()
     variables = environment(PYTHONPATH=SOURCES, GATEWRIGHT_ISSUER=issuer, PORT=str(port))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            serve_command(project, port), cwd=project, env=variables, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
-    try:
-        wait_until(lambda: responds(f"http://127.0.0.1:{port}/health"), process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        # Django's own server is two processes: both are of the session that was begun for it.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=20)
+    url = f"http://127.0.0.1:{port}"
+    with started(serve_command(project, port), f"{url}/health", cwd=project, log=log, variables=variables):
+        yield url
 
 
 @pytest.fixture(scope="module")

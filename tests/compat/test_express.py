@@ -6,7 +6,6 @@ is a real Node.js process that fetches the server's keys over HTTP.
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.compat.node_packages import node_with_packages
-from tests.running import bearer, environment, free_port, responds, wait_until
+from tests.running import bearer, environment, free_port, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +46,11 @@ def express(stack: tuple[list[str], Path], issuer: str, log: Path) -> Iterator[h
     port = free_port()
     settings = environment(GATEWRIGHT_ISSUER=issuer, GATEWRIGHT_AUDIENCE=AUDIENCE, PORT=str(port))
     url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*node, "index.js"], cwd=folder, env=settings, stdout=output, stderr=output
-        )
-    try:
-        wait_until(lambda: responds(url), process, log)
-        with httpx2.Client(base_url=url, timeout=30) as client:
-            yield client
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with (
+        started([*node, "index.js"], url, cwd=folder, log=log, variables=settings),
+        httpx2.Client(base_url=url, timeout=30) as client,
+    ):
+        yield client
 
 
 def test_express_refuses_and_admits_with_tokens_of_our_server(

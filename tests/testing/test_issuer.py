@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewright import Denied, Guard, Request
+from gatewright.jose import JWK
 from gatewright.testing import TokenIssuer
 
 REAL = "https://issuer.example/"
@@ -67,6 +68,13 @@ def test_issuer_signs_with_what_the_guard_allows(issuer: TokenIssuer) -> None:
     with issuer.trusted_by(judge):
         assert answer(judge, issuer.bearer()) == "accepted"
     assert issuer.algorithm == "RS256"
+
+
+def test_guard_with_a_shared_secret_trusts_published_keys_in_tests(issuer: TokenIssuer) -> None:
+    secret = JWK.symmetric(b"a secret of tests, long enough...", alg="HS256")
+    judge = guard(algorithms=("HS256",), keys=secret)
+    with issuer.trusted_by(judge):
+        assert answer(judge, issuer.bearer()) == "accepted"
 
 
 def test_old_tokens_outlive_a_rotation_until_their_key_is_revoked(issuer: TokenIssuer) -> None:

@@ -1,57 +1,22 @@
 """`gatewright init`: a project folder with an API that runs, is guarded, and has tests that pass."""
 
-import json
 import re
-import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from cyclopts import Parameter
 
-from gatewright._version import __version__
 from gatewright.cli.failures import ExitCode, Failure, misuse
 from gatewright.cli.output import say, write, write_json
 from gatewright.guard import options
+from gatewright.scaffold import kinds
+from gatewright.scaffold.projects import new_project
 
 DEFAULT_ISSUER: Final = "http://localhost:8844/"
 DEFAULT_AUDIENCE: Final = "https://blog-api"
-TEMPLATES: Final = files("gatewright.cli") / "templates"
-SUFFIX: Final = ".txt"
-"""Ends the name of each template, so that nothing takes it for a source of this package."""
 
-Framework: TypeAlias = Literal[
-    "fastapi", "starlette", "litestar", "aiohttp", "flask", "django", "django-rest", "asgi", "wsgi"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What differs between the projects beside their templates."""
-
-    title: str
-    packages: tuple[str, ...]
-    serve: str
-
-
-_UVICORN: Final = "uvicorn app:app --port 3000"
-_MANAGE: Final = "python manage.py runserver 3000"
-
-KINDS: Final[Mapping[Framework, Kind]] = {
-    "fastapi": Kind("FastAPI", ("fastapi", "uvicorn", "httpx2"), _UVICORN),
-    "starlette": Kind("Starlette", ("starlette", "uvicorn", "httpx2"), _UVICORN),
-    "litestar": Kind("Litestar", ("litestar", "uvicorn"), _UVICORN),
-    "aiohttp": Kind("aiohttp", ("aiohttp",), "python app.py"),
-    "flask": Kind("Flask", ("flask",), "flask run --port 3000"),
-    "django": Kind("Django", ("django",), _MANAGE),
-    "django-rest": Kind("Django REST framework", ("django", "djangorestframework"), _MANAGE),
-    "asgi": Kind("ASGI", ("uvicorn", "httpx2"), _UVICORN),
-    "wsgi": Kind("WSGI", ("httpx2",), "python app.py"),
-}
+Framework: TypeAlias = kinds.Framework
 
 
 def init(
@@ -80,15 +45,15 @@ def init(
 
     It is the API of the tutorial; put your own in its place.
     """
-    values = _values(_checked_name(name), framework, _checked_issuer(issuer), _checked_audience(audience))
-    folder = Path(name)
-    made = _written(
-        folder, {file: _filled(template, values) for file, template in _templates(framework).items()}
+    contents = new_project(
+        _checked_name(name), framework, issuer=_checked_issuer(issuer), audience=_checked_audience(audience)
     )
+    folder = Path(name)
+    made = _written(folder, contents)
     commands = [
         f"cd {name} && pip install -r requirements.txt",
         "python -m pytest",
-        KINDS[framework].serve,
+        kinds.KINDS[framework].serve,
     ]
     if as_json:
         write_json(
@@ -135,38 +100,6 @@ def _checked_audience(audience: str) -> str:
             code=ExitCode.INVALID_INPUT,
         )
     return audience
-
-
-def _values(name: str, framework: Framework, issuer: str, audience: str) -> dict[str, str]:
-    """What may stand in a template, spelt as the place needs it: in Python, in a shell, in words."""
-    kind = KINDS[framework]
-    return {
-        "name": name,
-        "title": kind.title,
-        "serve": kind.serve,
-        "packages": "\n".join(kind.packages),
-        "version": __version__,
-        # A string of JSON is one of Python too.
-        "issuer_literal": json.dumps(issuer),
-        "audience_literal": json.dumps(audience),
-        "issuer_word": shlex.quote(issuer),
-        "audience_word": shlex.quote(audience),
-    }
-
-
-def _templates(framework: Framework) -> dict[str, Traversable]:
-    """File of the project -> its template; a framework's own stand in place of those for every one."""
-    found = {
-        template.name.removesuffix(SUFFIX): template
-        for folder in ("every", framework)
-        for template in (TEMPLATES / folder).iterdir()
-        if template.name.endswith(SUFFIX)
-    }
-    return dict(sorted(found.items()))
-
-
-def _filled(template: Traversable, values: Mapping[str, str]) -> str:
-    return Template(template.read_text(encoding="utf-8")).substitute(values)
 
 
 def _written(folder: Path, contents: Mapping[str, str]) -> list[str]:

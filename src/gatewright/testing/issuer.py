@@ -125,11 +125,12 @@ class TokenIssuer:
         """Let `guard` trust this issuer, and this one only, and live by its clock.
 
         The guard's audience, algorithms and rules stay. Where it does not allow this issuer's algorithm,
-        the issuer signs with the first one that it does allow.
+        the issuer signs with the first one for published keys that it does allow, if there is one.
         """
         before = self.algorithm, self.audience
-        if self.algorithm not in guard.algorithms:
-            self.algorithm = guard.algorithms[0]
+        published = _published_only(guard.algorithms)
+        if published and self.algorithm not in published:
+            self.algorithm = published[0]
         self.audience = guard.audience[0]
         try:
             with trusting(guard, self.url, fetch=self.fetch, now=self.clock, otherwise=self.algorithm):
@@ -152,7 +153,7 @@ def trusting(
     """
     inside: Any = guard
     before = inside._verifier, inside._now  # noqa: SLF001 - the guard's other half
-    published = tuple(name for name in guard.algorithms if not name.startswith("HS"))
+    published = _published_only(guard.algorithms)
     defaults = Defaults(
         audience=guard.audience,
         algorithms=published or (otherwise,),
@@ -174,6 +175,11 @@ def trusting(
         yield
     finally:
         inside._verifier, inside._now = before  # noqa: SLF001 - as above
+
+
+def _published_only(algorithms: Collection[str]) -> tuple[str, ...]:
+    """Those whose keys an issuer publishes: a shared secret is none."""
+    return tuple(name for name in algorithms if not name.startswith("HS"))
 
 
 @functools.cache

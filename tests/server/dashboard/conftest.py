@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gatewright.server.app import RunningServer
-    from tests.running import Caller
+    from tests.running import Application, Caller
 
 
 @pytest.fixture
@@ -43,3 +43,9 @@ def api(caller: Caller, request: pytest.FixtureRequest) -> dict[str, Any]:
     scopes = [{"value": "read:blog", "description": "Read the blog"}, {"value": "create:blog"}]
     name = request.node.name
     return caller.create("resource-servers", name=name, identifier=f"https://{name}", scopes=scopes)
+
+
+@pytest.fixture
+def application(caller: Caller, request: pytest.FixtureRequest) -> Application:
+    """An application of the test's own."""
+    return caller.application(f"App of {request.node.name}")

@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 NASTY = """https://a'b"c\\d/«reads»/é/$(id)`id`"""
 
 
-@pytest.fixture
-def application(caller: Caller, request: pytest.FixtureRequest) -> Application:
-    """An application of the test's own."""
-    return caller.application(f"App of {request.node.name}")
-
-
 def _grants(caller: Caller, api: dict[str, Any]) -> list[dict[str, Any]]:
     found = caller.manage("GET", "client-grants", params={"audience": api["identifier"]})
     return list(found.json())

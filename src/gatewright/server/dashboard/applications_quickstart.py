@@ -1,12 +1,15 @@
 """How an application asks for a token, with its own values; the secret comes from the environment."""
 
+import dataclasses
 import json
 import shlex
 
 from starlette.responses import Response
 
+from gatewright.server.dashboard.api_quickstart import described_api, folder
+from gatewright.server.dashboard.apis import WITHOUT_SECRET
 from gatewright.server.dashboard.applications_page import frame
-from gatewright.server.dashboard.page import Page, Route
+from gatewright.server.dashboard.page import Page, Route, part
 
 _CURL = """\
 curl {url} \\
@@ -63,6 +66,14 @@ async def show(page: Page) -> Response:
     )
 
 
+async def download(page: Page) -> Response:
+    """A folder with a script that asks for a token as this application, and calls the API."""
+    app = await page.operations.get(f"clients/{part(page.path['id'])}", fields="client_id")
+    audience = page.query.get("audience", "")
+    api = await page.operations.get(f"resource-servers/{part(audience)}", **WITHOUT_SECRET)
+    return folder(dataclasses.replace(described_api(page, api), client_id=app["client_id"]), "curl")
+
+
 def _examples(issuer: str, client_id: str, audience: str) -> list[tuple[str, str]]:
     url = f"{issuer}oauth/token"
     texts = {"issuer": issuer, "url": url, "audience": audience, "client_id": client_id}
@@ -76,4 +87,7 @@ def _examples(issuer: str, client_id: str, audience: str) -> list[tuple[str, str
     ]
 
 
-ROUTES = (Route("GET", "/apps/{id}/quickstart", show),)
+ROUTES = (
+    Route("GET", "/apps/{id}/quickstart", show),
+    Route("GET", "/apps/{id}/quickstart/download", download, is_page=False),
+)
