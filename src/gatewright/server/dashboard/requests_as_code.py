@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from gatewright.server.dashboard.quickstarts import literal
+from gatewright.scaffold.spelling import literal
 
 
 @dataclass(frozen=True, slots=True)
