@@ -25,6 +25,7 @@ from gatewright.server.dashboard import (
     applications_quickstart,
     applications_settings,
     entry,
+    grant_changes,
     home,
     keys,
     live,
@@ -33,6 +34,7 @@ from gatewright.server.dashboard import (
     sessions,
     settings,
 )
+from gatewright.server.dashboard.notices import Notice
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -53,6 +55,7 @@ from gatewright.server.requests import note
 
 ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *entry.ROUTES,
+    *grant_changes.ROUTES,
     *home.ROUTES,
     *administrators.ROUTES,
     *api_applications.ROUTES,
@@ -118,7 +121,7 @@ class Dashboard:
             return self._refusal(403, "Only an administrator may do that.")
         operations = Operations(self._server, http, session)
         has_notice = row.is_page and http.method == "GET"
-        notice = await sessions.take_notice(self._server, session) if has_notice else ""
+        notice = await sessions.take_notice(self._server, session) if has_notice else Notice()
         page = Page(self._server, http, session, form, operations, path, notice)
         try:
             return await row.view(page)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gatewright.server.context import Server
 from gatewright.server.dashboard import passwords, sessions
-from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, redirect
+from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, ours, redirect
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.dashboard.visits import LONGEST_NAME, event, name_fault
 from gatewright.server.model import EventType
@@ -84,34 +84,36 @@ async def show_login(visit: Visit) -> Response:
     if not await visit.server.store.aread(lambda tx: tx.people.count()):
         text = "Nobody administers this server yet. Its start printed a link; start it anew to get another."
         return visit.render("alone.html", status=403, text=text)
-    return visit.render("login.html", name="", fault="", next=_next(visit.http.query_params.get("next", "")))
+    return visit.render(
+        "login.html", name="", fault="", next=PREFIX + ours(visit.http.query_params.get("next", ""))
+    )
 
 
 async def log_in(visit: Visit) -> Response:
     """Logs in with a name and a password; why not is the same whatever was wrong."""
-    name, goal = visit.form.text("name")[:LONGEST_NAME], _next(visit.form.text("next"))
+    name, goal = visit.form.text("name")[:LONGEST_NAME], ours(visit.form.text("next"))
     person = await _known_by(visit, name, visit.form.fields.get("password", [""])[0])
     if person is None:
         fault = "Name and password do not fit, or were tried too often: then nobody may try for 15 minutes."
-        return visit.render("login.html", status=403, name=name, fault=fault, next=goal)
-    response = redirect(goal.removeprefix(PREFIX) or "/")
+        return visit.render("login.html", status=403, name=name, fault=fault, next=PREFIX + goal)
+    response = redirect(goal)
     await sessions.begin(visit.server, visit.http, person, response)
     return response
 
 
 async def show_confirm(page: Page) -> Response:
     """The password once more, before what a stolen session must not do."""
-    return page.render("confirm.html", next=_next(page.query.get("next", "")))
+    return page.render("confirm.html", next=PREFIX + ours(page.query.get("next", "")))
 
 
 async def confirm(page: Page) -> Response:
     """Takes the password once more."""
-    goal, password = _next(page.form.text("next")), page.form.fields.get("password", [""])[0]
+    goal, password = ours(page.form.text("next")), page.form.fields.get("password", [""])[0]
     visit = Visit(page.server, page.http, page.form, page.session)
     if await _known_by(visit, page.session.administrator.name, password) is None:
-        return page.render("confirm.html", status=403, fault="That is not your password.", next=goal)
+        return page.render("confirm.html", status=403, fault="That is not your password.", next=PREFIX + goal)
     await sessions.confirm(page.server, page.session)
-    return await page.go(goal.removeprefix(PREFIX) or "/", "Confirmed for 15 minutes.")
+    return await page.go(goal, "Confirmed for 15 minutes.")
 
 
 async def log_out(page: Page) -> Response:
@@ -147,12 +149,6 @@ def _opens(tx: Transaction, key: str, now: float) -> bool:
     digest, expires_at = str(known.get("digest", "")), known.get("expires_at", 0)
     is_live = isinstance(expires_at, int | float) and now < expires_at
     return is_live and secrets.compare_digest(digest, _digest(key)) and not tx.people.count()
-
-
-def _next(text: str) -> str:
-    """A page of ours to go on to, never anybody else's address."""
-    is_ours = text.startswith(f"{PREFIX}/") and text.isprintable() and "\\" not in text and "//" not in text
-    return text if is_ours else f"{PREFIX}/"
 
 
 def _digest(key: str) -> str:
