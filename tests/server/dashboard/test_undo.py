@@ -37,6 +37,7 @@ def test_notice_after_ticks_offers_to_take_them_back(
     path, client_id = f"/apis/{api['id']}/applications", application.client_id
     page = ada.done(f"{path}/update", {"client_id": client_id, "scope": ["create:blog"]})
     assert grants(caller, client_id)[0]["scope"] == ["create:blog"]
+    assert '<button form="undo">' in page[page.index(f'<li id="{client_id}">') :]
     page = _undo(ada, caller, client_id, page)
     assert alert(page).startswith("Undone")
     assert ada.path == path

@@ -31,6 +31,7 @@ from gatewright.server.dashboard import (
     live,
     logs,
     refused,
+    search,
     sessions,
     settings,
 )
@@ -73,6 +74,7 @@ ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *live.ROUTES,
     *logs.ROUTES,
     *refused.ROUTES,
+    *search.ROUTES,
     *settings.ROUTES,
 )
 

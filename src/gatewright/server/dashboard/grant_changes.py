@@ -45,7 +45,7 @@ class Held:
         return cls(has_all=True) if text == EVERYTHING else cls(tuple(text.split()))
 
     def digest(self) -> str:
-        """Tells what is given from anything else, in whatever order; a form has no room for both at length."""
+        """Tells what is given from anything else, in whatever order: a form has no room for both."""
         return hashlib.sha256(Held(tuple(sorted(self.scope)), self.has_all).text().encode()).hexdigest()
 
 
