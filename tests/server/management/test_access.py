@@ -93,6 +93,7 @@ NEEDS = {
     "GET /guard-reports/refusals": "read:guard_reports",
     "GET /guard-reports/uses": "read:guard_reports",
     "GET /guard-reports/apis": "read:guard_reports",
+    "GET /attention": "read:insights",
     "GET /stats/daily": "read:stats",
     "GET /stats/active-users": "read:stats",
     "GET /stats/token-requests": "read:stats",

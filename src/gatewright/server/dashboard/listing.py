@@ -59,7 +59,7 @@ async def first(
     most: int,
     reads: int | None = None,
 ) -> list[Record]:
-    """The first ``most`` records that fit and have ``q``; ``reads`` bounds the requests that look for them."""
+    """The first ``most`` records that fit and have ``q``; ``reads`` bounds the requests."""
     found: list[Record] = []
     for index in count() if reads is None else range(reads):
         records: list[Record] = await operations.get(noun, page=index, per_page=PAGE, **query)

@@ -171,6 +171,21 @@ class ReportingApiMade(Struct):
     dropped: int
 
 
+class AttentionMade(Struct):
+    """Something to look at; what it is not about is absent."""
+
+    kind: str
+    client_id: str | UnsetType = UNSET
+    resource_server_id: str | UnsetType = UNSET
+    log_stream_id: str | UnsetType = UNSET
+    secret_id: str | UnsetType = UNSET
+    kid: str | UnsetType = UNSET
+    alg: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    audience: str | UnsetType = UNSET
+    since: str | UnsetType = UNSET
+
+
 class LogStreamMade(Struct):
     """What the server adds to a log stream, and what is settled when it is made."""
 

@@ -7,6 +7,7 @@ from gatewright.guard import AccessToken, Guard
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
 from gatewright.server.management import (
+    attention,
     client_credentials,
     client_grants,
     client_secrets,
@@ -42,6 +43,7 @@ ROUTES = (
     *log_streams.ROUTES,
     *stats.ROUTES,
     *guard_reports.ROUTES,
+    *attention.ROUTES,
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 
