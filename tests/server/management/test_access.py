@@ -55,6 +55,7 @@ NEEDS = {
     "DELETE /client-grants/{id}": "delete:client_grants",
     "GET /keys/signing": "read:signing_keys",
     "GET /keys/signing/{kid}": "read:signing_keys",
+    "GET /keys/signing/{kid}/impact": "read:signing_keys",
     "POST /keys/signing/rotate": "create:signing_keys+update:signing_keys",
     "PUT /keys/signing/{kid}/revoke": "update:signing_keys",
     "GET /revocations": "read:revocations",

@@ -60,6 +60,27 @@ class SigningKeyMade(Struct):
     revoked_at: str | UnsetType = UNSET
 
 
+class TokensOfApiMade(Struct):
+    """Tokens for one API that may be alive, and when the last of them ends."""
+
+    audience: str
+    tokens: int
+    ends_at: str
+    name: str | UnsetType = UNSET
+
+
+class KeyImpactMade(Struct):
+    """What ends with a key: at most so many tokens, the last of which ends at this moment anyhow."""
+
+    kid: str
+    alg: str
+    state: Literal["next", "current", "previous", "revoked"]
+    tokens: int
+    apis: list[TokensOfApiMade]
+    refused_within: int
+    ends_at: str | UnsetType = UNSET
+
+
 class KeyNamed(Struct):
     """The key that a rotation announced, or that was revoked."""
 
