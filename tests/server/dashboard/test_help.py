@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.running import Caller
     from tests.server.dashboard.browsing import Browser
 
-NO_PAGES = {"/static/{name}", "/apps/{id}", "/apis/{id}", "/start"}
-"""What leads to a page, and the link of the first start, which is of no use any more."""
+NO_PAGES = {"/static/{name}", "/apps/{id}", "/apis/{id}", "/start", "/recover"}
+"""What leads to a page, and links that are of no use any more."""
 
 PAGES = sorted(
     row.path

@@ -1,13 +1,11 @@
 """The way in and out: the link of the first start, login, the password once more, logout."""
 
-import hashlib
-import secrets
 from typing import Final
 
 from starlette.responses import Response
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import passwords, sessions
+from gatewright.server.dashboard import links, passwords, sessions
 from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, ours, redirect
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.dashboard.visits import LONGEST_NAME, event, name_fault
@@ -15,10 +13,8 @@ from gatewright.server.model import EventType
 from gatewright.server.people import Administrator, new_administrator_id
 from gatewright.server.store import Transaction
 
-LINK_OPTION: Final = "dashboard_start"
-LINK_LIVES: Final = 1800.0  # seconds
-
-_GONE = "This link is of no use any more: it is good once and for 30 minutes. The next start prints another."
+START: Final = "/start"
+START_OPTION: Final = "dashboard_start"
 
 
 def new_start_link(server: Server) -> str | None:
@@ -26,24 +22,21 @@ def new_start_link(server: Server) -> str | None:
 
     It is good once, for 30 minutes; a newer one ends it.
     """
-    key = secrets.token_urlsafe(32)
+    issuer = server.settings.issuer
 
-    def make(tx: Transaction) -> bool:
+    def make(tx: Transaction) -> str | None:
         if tx.people.count():
-            return False
-        tx.set_option(LINK_OPTION, {"digest": _digest(key), "expires_at": server.now() + LINK_LIVES})
-        return True
+            return None
+        return links.new_link(tx, START_OPTION, START, issuer=issuer, now=server.now())
 
-    if server.store.read(lambda tx: tx.people.count()) or not server.store.write(make):
-        return None
-    return f"{server.settings.issuer.removesuffix('/')}{PREFIX}/start?key={key}"
+    return None if server.store.read(lambda tx: tx.people.count()) else server.store.write(make)
 
 
 async def show_start(visit: Visit) -> Response:
     """Who has the link chooses a name and a password."""
     key = visit.http.query_params.get("key", "")
     if not await visit.server.store.aread(lambda tx: _opens(tx, key, visit.server.now())):
-        return visit.render("alone.html", status=403, text=_GONE)
+        return visit.render("alone.html", status=403, text=links.GONE)
     return visit.render("choose.html", key=key, name="", fault="")
 
 
@@ -64,14 +57,14 @@ async def choose(visit: Visit) -> Response:
         if not _opens(tx, key, server.now()):
             return False
         tx.people.add(person)
-        tx.set_option(LINK_OPTION, {})
+        links.end(tx, START_OPTION)
         tx.events.append(
             [event(server, visit.http, EventType.ADMINISTRATOR_IN, "the first administrator", person)]
         )
         return True
 
     if not await server.store.awrite(make):
-        return visit.render("alone.html", status=403, text=_GONE)
+        return visit.render("alone.html", status=403, text=links.GONE)
     response = redirect("/")
     await sessions.begin(server, visit.http, person, response)
     return response
@@ -82,7 +75,10 @@ async def show_login(visit: Visit) -> Response:
     if visit.session is not None:
         return redirect("/")
     if not await visit.server.store.aread(lambda tx: tx.people.count()):
-        text = "Nobody administers this server yet. Its start printed a link; start it anew to get another."
+        text = (
+            "Nobody administers this server yet. Its start printed a link; for another one start it anew, "
+            "or: gatewright admins link"
+        )
         return visit.render("alone.html", status=403, text=text)
     return visit.render(
         "login.html", name="", fault="", next=PREFIX + ours(visit.http.query_params.get("next", ""))
@@ -145,19 +141,12 @@ async def _known_by(visit: Visit, name: str, password: str) -> Administrator | N
 
 
 def _opens(tx: Transaction, key: str, now: float) -> bool:
-    known = tx.option(LINK_OPTION) or {}
-    digest, expires_at = str(known.get("digest", "")), known.get("expires_at", 0)
-    is_live = isinstance(expires_at, int | float) and now < expires_at
-    return is_live and secrets.compare_digest(digest, _digest(key)) and not tx.people.count()
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    return links.opened(tx, START_OPTION, key, now=now) is not None and not tx.people.count()
 
 
 ROUTES = (
-    OpenRoute("GET", "/start", show_start),
-    OpenRoute("POST", "/start", choose),
+    OpenRoute("GET", START, show_start),
+    OpenRoute("POST", START, choose),
     OpenRoute("GET", "/login", show_login),
     OpenRoute("POST", "/login", log_in),
     Route("GET", "/confirm", show_confirm, "administrator"),
