@@ -147,7 +147,8 @@ function keys(prefix, open, help) {
       return open();
     }
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing && !event.repeat;
-    const isTyped = event.target.closest?.("input, textarea, select, [contenteditable]");
+    // A dialog that was just closed may keep the focus for a moment.
+    const isTyped = event.target.closest?.("input, textarea, select, [contenteditable]")?.checkVisibility();
     if (!isPlain || isTyped || areOff() || document.querySelector("dialog[open]")) return;
     const follows = event.timeStamp - went < SEQUENCE;
     went = event.key === "g" ? event.timeStamp : -Infinity;
