@@ -33,6 +33,7 @@ COMMANDS = [
     *(("apps", "secrets", verb) for verb in ("list", "add", "remove")),
     *(("grants", verb) for verb in ("set", "add", "list", "remove")),
     *(("keys", verb) for verb in ("list", "rotate", "revoke")),
+    *(("admins", verb) for verb in ("list", "link")),
     ("revoke",),
     *(("revocations", verb) for verb in ("list", "undo")),
     *(("logs", verb) for verb in ("list", "tail")),

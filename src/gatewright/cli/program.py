@@ -130,6 +130,7 @@ _COMMANDS = (
         ),
     ),
     (MANAGE, "revocations", "revocations:app", "What was revoked of tokens that have not ended.", ""),
+    (MANAGE, "admins", "admins:app", "Who administers the server, and a way back in. Needs no server.", ""),
     (MANAGE, "trust", "trust:app", "The certificate authority of `serve --tls local`: who trusts it.", ""),
     (MANAGE, "logs", "logs:app", "Tokens issued and refused, and changes.", ""),
     (

@@ -60,7 +60,7 @@ def serve(
     from gatewright.server.errors import StartupError  # noqa: PLC0415
 
     _end_on_sigterm()
-    settings = _settings(
+    settings = server_settings(
         config,
         listen=listen,
         issuer=issuer,
@@ -109,7 +109,12 @@ def demo(
         raise Failure(str(error)) from error
 
 
-def _settings(config: Path | None, **overrides: object) -> "Settings":
+def server_settings(config: Path | None, **overrides: object) -> "Settings":
+    """The server's settings: flags, then the environment, then the file.
+
+    Raises:
+        Failure: naming every fault at once.
+    """
     from gatewright.server.errors import SettingsError  # noqa: PLC0415 - as above
     from gatewright.server.settings import Settings  # noqa: PLC0415
 

@@ -81,6 +81,10 @@ class Browser:
         assert 'role="alert"' in answer.text
         return answer.text
 
+    def hidden_fields(self, page: str, action: str) -> dict[str, str]:
+        """What the form of a page that was seen sends by itself."""
+        return _hidden_fields(page, action)
+
     def log_in(self, name: str, password: str = PASSWORD) -> None:
         """By the form, to the first page."""
         self.done("/login", {"name": name, "password": password}, on="/login")

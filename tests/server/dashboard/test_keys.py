@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gatewright.server.dashboard.rendering import moment
 from gatewright.server.dashboard.sessions import CONFIRMED_FOR
 from tests.server.calling import renewed
 from tests.server.dashboard.browsing import Browser, alert
@@ -84,11 +85,46 @@ def test_a_key_that_signs_cannot_be_revoked_and_the_refusal_is_shown(ada: Browse
     assert rows(page)[kid] == states(caller)[kid] == "current"
 
 
-def test_only_previous_keys_have_a_button_that_says_what_stops(ada: Browser, caller: Caller) -> None:
+def test_only_previous_keys_lead_to_what_revoking_them_would_stop(ada: Browser, caller: Caller) -> None:
     ada.done("/keys/rotate", {"back": "/ui/keys"})
     page = ada.page("/keys")
-    revocable = set(re.findall(r'action="/ui/keys/(\w+)/revoke" data-sure="[^"]*stop at once', page))
+    revocable = set(re.findall(r'href="/ui/keys/(\w+)/revoke"', page))
     assert revocable == {kid for kid, state in states(caller).items() if state == "previous"} != set()
+    for kid, state in states(caller).items():
+        offered = f'action="/ui/keys/{kid}/revoke"' in ada.page(f"/keys/{kid}/revoke")
+        assert offered == (state == "previous"), state
+
+
+def test_before_revoking_it_is_told_how_many_tokens_of_which_apis_would_stop(
+    ada: Browser, caller: Caller, moving_clock: Clock
+) -> None:
+    caller = renewed(caller)
+    api = caller.create("resource-servers", identifier="https://told", name="Told", token_lifetime=7200)
+    app = caller.application("Asks")
+    caller.authorize(app, api["identifier"])
+    kid = kid_of(caller, "current")
+    for _ in range(3):
+        caller.token(app, api["identifier"])
+    ends_at = moment(moving_clock.now + 7200)
+    moving_clock.now += 1
+    ada.done("/keys/rotate", {"back": "/ui/keys"})
+    moving_clock.now += 1
+    caller.token(app, api["identifier"])  # of the next key
+    page = ada.page(f"/keys/{kid}/revoke")
+    assert re.search(
+        rf"Told<br><code>https://told</code></th>\s*<td[^>]*>3</td>\s*<td[^>]*>.*{ends_at}", page
+    )
+    assert "within 10 seconds" in page
+    moving_clock.now += 7201
+    assert "https://told" not in ada.page(f"/keys/{kid}/revoke")
+    moving_clock.now -= 7201
+    page = ada.done(f"/keys/{kid}/revoke", on=f"/keys/{kid}/revoke")
+    assert kid in alert(page)
+    assert "It is revoked already." in ada.page(f"/keys/{kid}/revoke")
+
+
+def test_what_is_no_key_has_no_page(ada: Browser) -> None:
+    assert "The signing key does not exist" in ada.page("/keys/nothing/revoke", status=404)
 
 
 @pytest.mark.parametrize("what", ["rotate", "revoke"])

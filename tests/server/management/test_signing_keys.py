@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from gatewright.server.events import iso_time
 from tests.running import bearer
 from tests.server.calling import renewed
 
@@ -193,3 +194,64 @@ def test_longest_lifetime_given_with_a_key_keeps_it_published(caller: Caller, mo
     assert jwt.get_unverified_header(token)["kid"] in published(caller)
     moving_clock.now += 1
     assert jwt.get_unverified_header(token)["kid"] not in published(caller)
+
+
+def impact(caller: Caller, kid: str) -> dict[str, Any]:
+    answer = renewed(caller).manage("GET", f"keys/signing/{kid}/impact")
+    assert answer.status_code == 200
+    members: dict[str, Any] = answer.json()
+    return members
+
+
+def test_impact_counts_the_tokens_of_one_key_until_they_have_ended(
+    caller: Caller, moving_clock: Clock
+) -> None:
+    caller.create("resource-servers", identifier="urn:short", name="Short", token_lifetime=60)
+    caller.create("resource-servers", identifier="urn:elliptic", signing_alg="ES256")
+    app = caller.application("Asks")
+    for audience in ("urn:short", "urn:elliptic"):
+        caller.authorize(app, audience)
+    rotate(caller)
+    moving_clock.now += 1
+    issued_at = moving_clock.now
+    [kid] = [key["kid"] for key in keys(caller) if key.get("current") and key["alg"] == "RS256"]
+    for _ in range(2):
+        caller.token(app, "urn:short")
+    caller.token(app, "urn:elliptic")
+
+    told = impact(caller, kid)
+    [short] = [api for api in told["apis"] if api["audience"] == "urn:short"]
+    assert short == {
+        "audience": "urn:short",
+        "name": "Short",
+        "tokens": 2,
+        "ends_at": iso_time(issued_at + 60),
+    }
+    assert "urn:elliptic" not in [api["audience"] for api in told["apis"]]
+    assert (told["kid"], told["alg"], told["state"]) == (kid, "RS256", "current")
+
+    moving_clock.now += 60
+    assert "urn:short" not in [api["audience"] for api in impact(caller, kid)["apis"]]
+    later = renewed(caller)
+    later.manage("POST", "keys/signing/rotate")
+    told, longest = impact(caller, kid), 86400
+    assert told["ends_at"] == iso_time(moving_clock.now + longest)
+    assert told["tokens"] == sum(api["tokens"] for api in told["apis"]) > 0
+
+    moving_clock.now += longest
+    told = impact(caller, kid)
+    assert (told["tokens"], told["apis"], "ends_at" in told) == (0, [], False)
+
+
+def test_impact_of_a_key_that_has_not_signed_or_is_revoked_is_nothing(caller: Caller) -> None:
+    rotate(caller)
+    kid = key_in(caller, "previous")["kid"]
+    assert impact(caller, key_in(caller, "next")["kid"])["tokens"] == 0
+    caller = renewed(caller)
+    assert caller.manage("PUT", f"keys/signing/{kid}/revoke").is_success
+    told = impact(caller, kid)
+    assert (told["state"], told["tokens"], told["apis"]) == ("revoked", 0, [])
+
+
+def test_impact_of_an_unknown_key_is_not_found(caller: Caller, refused: Callable[..., None]) -> None:
+    refused(caller.manage("GET", "keys/signing/nothing/impact"), 404, *UNKNOWN)

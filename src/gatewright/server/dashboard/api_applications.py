@@ -5,11 +5,12 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab, title
+from gatewright.server.dashboard.grant_changes import Held, ask_password, change
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import NotConfirmed, Operations, Record
+from gatewright.server.dashboard.operations import Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
+from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.errors import ApiError
 
 SHOWN: Final = "client_id,name,grant_types"
@@ -57,14 +58,14 @@ async def update(page: Page) -> Response:
         if grant is None:
             fault = "It is not authorized any more: authorize it first."
             return await _matrix(page, api, fault=fault, status=409)
-        change: Record = {"scope": ticked}
-        if grant.get("allow_all_scopes"):
-            change["allow_all_scopes"] = False
-        await page.operations.patch(f"client-grants/{part(grant['id'])}", change)
+        back = _address(page, api)
+        undo = await change(page.operations, grant, Held(tuple(ticked)), back=back)
     except ApiError as refusal:
         ask_password(page, refusal)
         return await _matrix(page, api, fault=refusal.message, status=refusal.status)
-    return await _back(page, api, "Saved. It counts from the next token on.")
+    if page.wants_json:
+        return page.json({"undo": undo and {"path": f"{PREFIX}{undo.path}", "fields": undo.fields}})
+    return await page.go(back, "Saved. It counts from the next token on.", undo=undo)
 
 
 async def grant_from_home(page: Page) -> Response:
@@ -89,16 +90,6 @@ async def grant_of(operations: Operations, client_id: str, api: Record) -> Recor
         "client-grants", client_id=client_id, audience=api["identifier"], subject_type="client", per_page=1
     )
     return grants[0] if grants else None
-
-
-def ask_password(page: Page, refusal: ApiError) -> None:
-    """Nobody gives away more of the Management API than they have, and some of it needs the password.
-
-    Raises:
-        NotConfirmed: with it, it may go through.
-    """
-    if refusal.code == "insufficient_scope" and not sessions.is_confirmed(page.server, page.session):
-        raise NotConfirmed from refusal
 
 
 async def give(operations: Operations, client_id: str, api: Record, wanted: list[str]) -> None:
@@ -161,11 +152,15 @@ async def _row(operations: Operations, client: Record, api: Record) -> Record:
 
 
 async def _back(page: Page, api: Record, notice: str) -> Response:
+    return await page.go(_address(page, api), notice)
+
+
+def _address(page: Page, api: Record) -> str:
     """The same rows again, that of the application open."""
     client_id = page.form.text("client_id")
     kept = {name: page.query[name] for name in ("q", "page") if page.query.get(name)}
     address = f"/apis/{part(api['id'])}/applications?{urlencode({**kept, 'open': client_id})}"
-    return await page.go(f"{address}#{part(client_id)}", notice)
+    return f"{address}#{part(client_id)}"
 
 
 ROUTES = (

@@ -28,6 +28,14 @@ TABS: Final = (
     ("/applications", "Applications"),
     ("/test", "Test"),
 )
+HELP: Final = {
+    "/quickstart": "The code that guards this API, with its real values. Choose what it is written with.",
+    "/settings": "How long tokens for this API live, what they say, and what its users may do with it.",
+    "/permissions": "What a token can allow at this API. Each is a scope that your endpoints require, and "
+    "that you give to applications.",
+    "/applications": "Machine to machine applications: they ask for tokens as themselves. Authorize one, "
+    "open it, and tick the permissions that its tokens may have.",
+}
 # Never read for a page, and reading it would be noted as a secret shown.
 WITHOUT_SECRET: Final = {"fields": "signing_secret", "include_fields": "false"}
 # As `gatewright apis create` makes it.
@@ -105,13 +113,15 @@ def render_tab(
     **context: object,
 ) -> Response:
     """A tab of an API: ``api_settings.html`` is the template of ``/settings``, and extends ``api.html``."""
+    tab = "/" + template.removeprefix("api_").removesuffix(".html")
     frame = {
         "api": api,
         "title": title(api),
         "base": f"/apis/{part(api['id'])}",
         "cli_name": shlex.quote(api["identifier"]),
         "tabs": TABS[1:] if api.get("is_system") else TABS,  # nobody guards the Management API but itself
-        "tab": "/" + template.removeprefix("api_").removesuffix(".html"),
+        "tab": tab,
+        "help": HELP.get(tab, ""),
     }
     return page.render(template, status=status, fault=fault, connects_to=connects_to, **{**frame, **context})
 

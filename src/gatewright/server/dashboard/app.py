@@ -26,14 +26,18 @@ from gatewright.server.dashboard import (
     console,
     console_exports,
     entry,
+    grant_changes,
     home,
     keys,
     live,
     logs,
+    recovery,
     refused,
+    search,
     sessions,
     settings,
 )
+from gatewright.server.dashboard.notices import Notice
 from gatewright.server.dashboard.operations import NotConfirmed, Operations
 from gatewright.server.dashboard.page import (
     Form,
@@ -56,6 +60,7 @@ from gatewright.server.requests import note
 
 ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *entry.ROUTES,
+    *grant_changes.ROUTES,
     *home.ROUTES,
     *administrators.ROUTES,
     *api_applications.ROUTES,
@@ -73,7 +78,9 @@ ROUTES: Final[tuple[Route | OpenRoute, ...]] = (
     *keys.ROUTES,
     *live.ROUTES,
     *logs.ROUTES,
+    *recovery.ROUTES,
     *refused.ROUTES,
+    *search.ROUTES,
     *settings.ROUTES,
 )
 
@@ -125,7 +132,7 @@ class Dashboard:
             return self._refusal(403, "Only an administrator may do that.")
         operations = Operations(self._server, http, session)
         has_notice = row.is_page and http.method == "GET"
-        notice = await sessions.take_notice(self._server, session) if has_notice else ""
+        notice = await sessions.take_notice(self._server, session) if has_notice else Notice()
         doors = (self._token_endpoint, self._relay)
         page = Page(self._server, http, session, form, operations, path, notice, *doors)
         try:

@@ -5,6 +5,8 @@ from typing import Any
 from starlette.responses import Response
 
 from gatewright.server.dashboard.applications_page import base, frame, told
+from gatewright.server.dashboard.grant_changes import Held, change
+from gatewright.server.dashboard.notices import Undo
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
@@ -20,11 +22,12 @@ async def authorize(page: Page) -> Response:
     """Grants exactly the ticked permissions of one API: a new grant, or a change of the one there is."""
     try:
         api = await _named_api(page)
-        await _grant(page, api["identifier"])
+        back = f"{base(page)}/apis?open={part(api['id'])}"
+        undo = await _grant(page, api["identifier"], back)
     except ApiError as refusal:
         return await _shown(page, refusal)
     said = f"Saved: {api.get('name') or api['identifier']}. New permissions come with the next token."
-    return await page.go(f"{base(page)}/apis?open={part(api['id'])}", said)
+    return await page.go(back, said, undo=undo)
 
 
 async def deauthorize(page: Page) -> Response:
@@ -41,17 +44,14 @@ async def deauthorize(page: Page) -> Response:
     return await page.go(f"{base(page)}/apis", said)
 
 
-async def _grant(page: Page, audience: str) -> None:
+async def _grant(page: Page, audience: str, back: str) -> Undo | None:
     form, before = page.form, (await _grants(page)).get(audience)
-    grants_all = form.has("all")
-    members: dict[str, Any] = {"allow_all_scopes": True} if grants_all else {"scope": form.all("scope")}
-    if before is None:
-        whole = {"client_id": page.path["id"], "audience": audience, **members}
-        await page.operations.post("client-grants", whole)
-        return
-    if before.get("allow_all_scopes") and not grants_all:
-        members["allow_all_scopes"] = False
-    await page.operations.patch(f"client-grants/{part(before['id'])}", members)
+    wanted = Held(has_all=True) if form.has("all") else Held(tuple(form.all("scope")))
+    if before is not None:
+        return await change(page.operations, before, wanted, back=back)
+    whole = {"client_id": page.path["id"], "audience": audience, **wanted.members()}
+    await page.operations.post("client-grants", whole)
+    return None
 
 
 async def _shown(page: Page, refusal: ApiError | None = None) -> Response:

@@ -19,6 +19,13 @@ TABS: Final = (
     ("/apis", "APIs"),
     ("/quickstart", "Quick Start"),
 )
+HELP: Final = {
+    "settings": "What the application is called, how it proves who it is, and how it may ask for tokens.",
+    "credentials": "The secrets and keys by which the application proves who it is.",
+    "apis": "At which APIs the application may have tokens of its own, and what those may do. New "
+    "permissions come with its next token.",
+    "quickstart": "How the application asks for a token, with its real values.",
+}
 UNREAD: Final = "client_secret,encryption_key,signing_keys"
 BY_KEY: Final = "private_key_jwt"
 RECENT: Final = 86400  # seconds
@@ -90,6 +97,7 @@ async def frame(page: Page, tab: str) -> Context:
         "kind": kind(app),
         "base": base(page),
         "tabs": TABS,
+        "help": HELP[tab],
         "here": f"{PREFIX}{base(page)}/{tab}",
         "uses_secret": uses_secret,
         "secrets": secrets if uses_secret else [],

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.api_applications import ask_password, give, grant_of
+from gatewright.server.dashboard.api_applications import give, grant_of
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab
 from gatewright.server.dashboard.console_call import (
     NOWHERE,
@@ -29,6 +29,7 @@ from gatewright.server.dashboard.console_token import (
     take_token,
     token_request,
 )
+from gatewright.server.dashboard.grant_changes import ask_password
 from gatewright.server.dashboard.listing import excerpt
 from gatewright.server.dashboard.operations import Record
 from gatewright.server.dashboard.page import Page, Route, part, redirect

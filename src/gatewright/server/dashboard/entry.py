@@ -1,24 +1,20 @@
 """The way in and out: the link of the first start, login, the password once more, logout."""
 
-import hashlib
-import secrets
 from typing import Final
 
 from starlette.responses import Response
 
 from gatewright.server.context import Server
-from gatewright.server.dashboard import passwords, sessions
-from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, redirect
+from gatewright.server.dashboard import links, passwords, sessions
+from gatewright.server.dashboard.page import OpenRoute, Page, Route, Visit, ours, redirect
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.dashboard.visits import LONGEST_NAME, event, name_fault
 from gatewright.server.model import EventType
 from gatewright.server.people import Administrator, new_administrator_id
 from gatewright.server.store import Transaction
 
-LINK_OPTION: Final = "dashboard_start"
-LINK_LIVES: Final = 1800.0  # seconds
-
-_GONE = "This link is of no use any more: it is good once and for 30 minutes. The next start prints another."
+START: Final = "/start"
+START_OPTION: Final = "dashboard_start"
 
 
 def new_start_link(server: Server) -> str | None:
@@ -26,24 +22,21 @@ def new_start_link(server: Server) -> str | None:
 
     It is good once, for 30 minutes; a newer one ends it.
     """
-    key = secrets.token_urlsafe(32)
+    issuer = server.settings.issuer
 
-    def make(tx: Transaction) -> bool:
+    def make(tx: Transaction) -> str | None:
         if tx.people.count():
-            return False
-        tx.set_option(LINK_OPTION, {"digest": _digest(key), "expires_at": server.now() + LINK_LIVES})
-        return True
+            return None
+        return links.new_link(tx, START_OPTION, START, issuer=issuer, now=server.now())
 
-    if server.store.read(lambda tx: tx.people.count()) or not server.store.write(make):
-        return None
-    return f"{server.settings.issuer.removesuffix('/')}{PREFIX}/start?key={key}"
+    return None if server.store.read(lambda tx: tx.people.count()) else server.store.write(make)
 
 
 async def show_start(visit: Visit) -> Response:
     """Who has the link chooses a name and a password."""
     key = visit.http.query_params.get("key", "")
     if not await visit.server.store.aread(lambda tx: _opens(tx, key, visit.server.now())):
-        return visit.render("alone.html", status=403, text=_GONE)
+        return visit.render("alone.html", status=403, text=links.GONE)
     return visit.render("choose.html", key=key, name="", fault="")
 
 
@@ -64,14 +57,14 @@ async def choose(visit: Visit) -> Response:
         if not _opens(tx, key, server.now()):
             return False
         tx.people.add(person)
-        tx.set_option(LINK_OPTION, {})
+        links.end(tx, START_OPTION)
         tx.events.append(
             [event(server, visit.http, EventType.ADMINISTRATOR_IN, "the first administrator", person)]
         )
         return True
 
     if not await server.store.awrite(make):
-        return visit.render("alone.html", status=403, text=_GONE)
+        return visit.render("alone.html", status=403, text=links.GONE)
     response = redirect("/")
     await sessions.begin(server, visit.http, person, response)
     return response
@@ -82,36 +75,41 @@ async def show_login(visit: Visit) -> Response:
     if visit.session is not None:
         return redirect("/")
     if not await visit.server.store.aread(lambda tx: tx.people.count()):
-        text = "Nobody administers this server yet. Its start printed a link; start it anew to get another."
+        text = (
+            "Nobody administers this server yet. Its start printed a link; for another one start it anew, "
+            "or: gatewright admins link"
+        )
         return visit.render("alone.html", status=403, text=text)
-    return visit.render("login.html", name="", fault="", next=_next(visit.http.query_params.get("next", "")))
+    return visit.render(
+        "login.html", name="", fault="", next=PREFIX + ours(visit.http.query_params.get("next", ""))
+    )
 
 
 async def log_in(visit: Visit) -> Response:
     """Logs in with a name and a password; why not is the same whatever was wrong."""
-    name, goal = visit.form.text("name")[:LONGEST_NAME], _next(visit.form.text("next"))
+    name, goal = visit.form.text("name")[:LONGEST_NAME], ours(visit.form.text("next"))
     person = await _known_by(visit, name, visit.form.fields.get("password", [""])[0])
     if person is None:
         fault = "Name and password do not fit, or were tried too often: then nobody may try for 15 minutes."
-        return visit.render("login.html", status=403, name=name, fault=fault, next=goal)
-    response = redirect(goal.removeprefix(PREFIX) or "/")
+        return visit.render("login.html", status=403, name=name, fault=fault, next=PREFIX + goal)
+    response = redirect(goal)
     await sessions.begin(visit.server, visit.http, person, response)
     return response
 
 
 async def show_confirm(page: Page) -> Response:
     """The password once more, before what a stolen session must not do."""
-    return page.render("confirm.html", next=_next(page.query.get("next", "")))
+    return page.render("confirm.html", next=PREFIX + ours(page.query.get("next", "")))
 
 
 async def confirm(page: Page) -> Response:
     """Takes the password once more."""
-    goal, password = _next(page.form.text("next")), page.form.fields.get("password", [""])[0]
+    goal, password = ours(page.form.text("next")), page.form.fields.get("password", [""])[0]
     visit = Visit(page.server, page.http, page.form, page.session)
     if await _known_by(visit, page.session.administrator.name, password) is None:
-        return page.render("confirm.html", status=403, fault="That is not your password.", next=goal)
+        return page.render("confirm.html", status=403, fault="That is not your password.", next=PREFIX + goal)
     await sessions.confirm(page.server, page.session)
-    return await page.go(goal.removeprefix(PREFIX) or "/", "Confirmed for 15 minutes.")
+    return await page.go(goal, "Confirmed for 15 minutes.")
 
 
 async def log_out(page: Page) -> Response:
@@ -143,25 +141,12 @@ async def _known_by(visit: Visit, name: str, password: str) -> Administrator | N
 
 
 def _opens(tx: Transaction, key: str, now: float) -> bool:
-    known = tx.option(LINK_OPTION) or {}
-    digest, expires_at = str(known.get("digest", "")), known.get("expires_at", 0)
-    is_live = isinstance(expires_at, int | float) and now < expires_at
-    return is_live and secrets.compare_digest(digest, _digest(key)) and not tx.people.count()
-
-
-def _next(text: str) -> str:
-    """A page of ours to go on to, never anybody else's address."""
-    is_ours = text.startswith(f"{PREFIX}/") and text.isprintable() and "\\" not in text and "//" not in text
-    return text if is_ours else f"{PREFIX}/"
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    return links.opened(tx, START_OPTION, key, now=now) is not None and not tx.people.count()
 
 
 ROUTES = (
-    OpenRoute("GET", "/start", show_start),
-    OpenRoute("POST", "/start", choose),
+    OpenRoute("GET", START, show_start),
+    OpenRoute("POST", START, choose),
     OpenRoute("GET", "/login", show_login),
     OpenRoute("POST", "/login", log_in),
     Route("GET", "/confirm", show_confirm, "administrator"),

@@ -54,6 +54,12 @@ async def rotate(page: Page) -> Response:
     return await page.go("/keys", "Rotated: what was next signs now. Tokens of the old keys stay valid.")
 
 
+async def show_impact(page: Page) -> Response:
+    """What revoking a key would break, before it is done."""
+    impact = await page.operations.get(f"keys/signing/{part(page.path['kid'])}/impact")
+    return page.render("key_revoke.html", impact=impact)
+
+
 async def revoke(page: Page) -> Response:
     """Ends a previous key."""
     kid = page.path["kid"]
@@ -111,5 +117,6 @@ def _state(record: Record) -> State:
 ROUTES = (
     Route("GET", "/keys", show_all),
     Route("POST", "/keys/rotate", rotate, "administrator"),
+    Route("GET", "/keys/{kid}/revoke", show_impact, "administrator"),
     Route("POST", "/keys/{kid}/revoke", revoke, "administrator"),
 )

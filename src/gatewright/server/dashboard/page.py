@@ -11,12 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from gatewright.server.context import Server
 from gatewright.server.dashboard import sessions
+from gatewright.server.dashboard.notices import Notice, Undo
 from gatewright.server.dashboard.operations import Operations
 from gatewright.server.dashboard.relay import Relay
 from gatewright.server.dashboard.rendering import HEADERS, PREFIX, html
 from gatewright.server.errors import BodyRefused
 from gatewright.server.people import Session
-from gatewright.server.requests import read_body, require_media_type
+from gatewright.server.requests import json_response, read_body, require_media_type
 
 FORM: Final = "application/x-www-form-urlencoded"
 LARGEST_FORM: Final = 256 * 1024
@@ -75,7 +76,7 @@ class Page:
     form: Form
     operations: Operations
     path: Mapping[str, str]
-    notice: str
+    notice: Notice
     token_endpoint: "TokenEndpoint"
     relay: Relay
 
@@ -109,18 +110,28 @@ class Page:
             "person": self.session.administrator,
             "csrf": self.session.csrf,
             "here": self.http.url.path,
-            "notice": self.notice,
+            "notice": self.notice.text,
+            "undo": self.notice.undo,
             "fault": fault,
             "now": self.server.now(),
         }
         status = 400 if fault and status == 200 else status  # noqa: PLR2004 - RFC 9110
         return html(template, {**frame, **context}, status=status, connects_to=connects_to)
 
-    async def go(self, path: str, notice: str = "") -> Response:
-        """Leads to another page, which says ``notice``."""
+    async def go(self, path: str, notice: str = "", *, undo: Undo | None = None) -> Response:
+        """Leads to another page, which says ``notice`` and offers to take back what was done."""
         if notice:
-            await sessions.leave_notice(self.server, self.session, notice)
+            await sessions.leave_notice(self.server, self.session, Notice(notice, undo))
         return redirect(path)
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether script asks, which stays on its page."""
+        return self.http.headers.get("accept", "") == "application/json"
+
+    def json(self, body: object) -> Response:
+        """An answer for script."""
+        return json_response(body, headers=HEADERS)
 
 
 TokenEndpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -154,6 +165,12 @@ class OpenRoute:
 def redirect(path: str) -> Response:
     """303 to a page of ours."""
     return RedirectResponse(f"{PREFIX}{path}", status_code=303, headers=HEADERS)
+
+
+def ours(text: str) -> str:
+    """The path below ``/ui`` of an address to go on to; never anybody else's address."""
+    is_ours = text.startswith(f"{PREFIX}/") and text.isprintable() and "\\" not in text and "//" not in text
+    return text.removeprefix(PREFIX) if is_ours else "/"
 
 
 def part(text: str) -> str:

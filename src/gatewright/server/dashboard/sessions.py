@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewright.server.context import Server
+from gatewright.server.dashboard.notices import Notice
 from gatewright.server.people import Administrator, Session
 
 IDLE: Final = 8 * 3600.0  # seconds without a request after which a session has ended
@@ -63,16 +64,17 @@ def is_confirmed(server: Server, session: Session) -> bool:
     return session.confirmed_at is not None and server.now() - session.confirmed_at < CONFIRMED_FOR
 
 
-async def leave_notice(server: Server, session: Session, text: str) -> None:
+async def leave_notice(server: Server, session: Session, notice: Notice) -> None:
     """What the next page is to say."""
-    await server.store.awrite(lambda tx: tx.sessions.change(session.digest, notice=text))
+    kept = notice.kept()
+    await server.store.awrite(lambda tx: tx.sessions.change(session.digest, notice=kept))
 
 
-async def take_notice(server: Server, session: Session) -> str:
+async def take_notice(server: Server, session: Session) -> Notice:
     """What this page is to say, once."""
     if session.notice:
-        await leave_notice(server, session, "")
-    return session.notice
+        await leave_notice(server, session, Notice())
+    return Notice.of(session.notice)
 
 
 def _name(server: Server) -> str:

@@ -60,6 +60,27 @@ class SigningKeyMade(Struct):
     revoked_at: str | UnsetType = UNSET
 
 
+class TokensOfApiMade(Struct):
+    """Tokens for one API that may be alive, and when the last of them ends."""
+
+    audience: str
+    tokens: int
+    ends_at: str
+    name: str | UnsetType = UNSET
+
+
+class KeyImpactMade(Struct):
+    """What ends with a key: at most so many tokens, the last of which ends at this moment anyhow."""
+
+    kid: str
+    alg: str
+    state: Literal["next", "current", "previous", "revoked"]
+    tokens: int
+    apis: list[TokensOfApiMade]
+    refused_within: int
+    ends_at: str | UnsetType = UNSET
+
+
 class KeyNamed(Struct):
     """The key that a rotation announced, or that was revoked."""
 
@@ -169,6 +190,21 @@ class ReportingApiMade(Struct):
     since: str
     last_at: str
     dropped: int
+
+
+class AttentionMade(Struct):
+    """Something to look at; what it is not about is absent."""
+
+    kind: str
+    client_id: str | UnsetType = UNSET
+    resource_server_id: str | UnsetType = UNSET
+    log_stream_id: str | UnsetType = UNSET
+    secret_id: str | UnsetType = UNSET
+    kid: str | UnsetType = UNSET
+    alg: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    audience: str | UnsetType = UNSET
+    since: str | UnsetType = UNSET
 
 
 class LogStreamMade(Struct):

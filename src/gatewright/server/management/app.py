@@ -8,6 +8,7 @@ from gatewright.jose import JWK, JWKS
 from gatewright.server.context import Server
 from gatewright.server.errors import ApiError
 from gatewright.server.management import (
+    attention,
     base_urls,
     client_credentials,
     client_grants,
@@ -45,6 +46,7 @@ ROUTES = (
     *log_streams.ROUTES,
     *stats.ROUTES,
     *guard_reports.ROUTES,
+    *attention.ROUTES,
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 

@@ -1,5 +1,7 @@
 """``/api/v2/keys/signing``: the signing keys, their rotation and revocation."""
 
+from typing import Final, cast
+
 from gatewright.guard import all_of
 from gatewright.server import certificates
 from gatewright.server.errors import ApiError, NotFound
@@ -8,7 +10,10 @@ from gatewright.server.keys import FIRST_RING
 from gatewright.server.management import answers
 from gatewright.server.management.description import Items, Record
 from gatewright.server.management.endpoint import Call, endpoint
+from gatewright.server.management.naming import identifier_of
 from gatewright.server.model import SigningKey
+
+REFUSED_WITHIN: Final = 10  # seconds, in which a guard has read the feed of what was revoked
 
 
 def list_all(call: Call) -> object:
@@ -22,6 +27,26 @@ def read(call: Call) -> object:
         return _rendered(call.tx.signing_keys.get(call.path["kid"]))
     except NotFound as error:
         raise _unknown() from error
+
+
+def impact(call: Call) -> object:
+    """What revoking a key would break: the tokens it signed that may be alive, by API."""
+    try:
+        key = call.tx.signing_keys.get(call.path["kid"])
+    except NotFound as error:
+        raise _unknown() from error
+    apis = _tokens_alive(call, key)
+    # An API's lifetime may have been lowered since: until then some token may live that is not counted.
+    latest = _latest_end(key, call.server.now())
+    return {
+        "kid": key.kid,
+        "alg": key.alg,
+        "state": key.state,
+        "tokens": sum(cast("int", api["tokens"]) for api in apis),
+        "apis": apis,
+        "refused_within": REFUSED_WITHIN,
+        **({"ends_at": iso_time(latest)} if latest is not None else {}),
+    }
 
 
 def rotate(call: Call) -> object:
@@ -44,6 +69,42 @@ def revoke(call: Call) -> object:
     ends_at = call.server.now() + key.longest_lifetime
     call.server.revocations.revoke(call.tx, "key", kid=key.kid, expires_at=ends_at)
     return {"cert": key.certificate, "kid": key.kid}
+
+
+def _tokens_alive(call: Call, key: SigningKey) -> list[dict[str, object]]:
+    """By API, what the log tells of tokens that this key signed; whole hours of them, so rather too many."""
+    now = call.server.now()
+    if key.current_since is None or key.state == "revoked":
+        return []
+    known = {identifier_of(call.server, api): api for api in call.tx.resource_servers.find()}
+    since = max(key.current_since, now - key.longest_lifetime)
+    counted: dict[str, tuple[int, float]] = {}
+    for hour in call.tx.events.tokens_by_hour(since=since, until=key.current_until or now):
+        api = known.get(hour.audience)
+        if api is not None and api.signing_alg != key.alg:
+            continue
+        # Of an API that is gone the lifetime is not known any more.
+        ends_at = hour.last + (key.longest_lifetime if api is None else api.token_lifetime)
+        if ends_at > now:
+            tokens, latest = counted.get(hour.audience, (0, 0.0))
+            counted[hour.audience] = (tokens + hour.count, max(latest, ends_at))
+    return [
+        {
+            "audience": audience,
+            **({"name": known[audience].name} if audience in known and known[audience].name else {}),
+            "tokens": tokens,
+            "ends_at": iso_time(ends_at),
+        }
+        for audience, (tokens, ends_at) in counted.items()
+    ]
+
+
+def _latest_end(key: SigningKey, now: float) -> float | None:
+    """When the last token ends that the key can have signed; None where it has signed none that lives."""
+    if key.current_since is None or key.state == "revoked":
+        return None
+    latest = (key.current_until or now) + key.longest_lifetime
+    return latest if latest > now else None
 
 
 def _unknown() -> ApiError:
@@ -75,6 +136,16 @@ _NAMED = Record("SigningKeyName", made=answers.KeyNamed)
 ROUTES = (
     endpoint("GET", "/keys/signing", list_all, scope="read:signing_keys", answers=Items(_SHOWN)),
     endpoint("GET", "/keys/signing/{kid}", read, scope="read:signing_keys", answers=_SHOWN),
+    # Ours: Auth0 does not tell what a revocation ends.
+    endpoint(
+        "GET",
+        "/keys/signing/{kid}/impact",
+        impact,
+        scope="read:signing_keys",
+        flushes_events=True,
+        answers=Record("SigningKeyImpact", made=answers.KeyImpactMade),
+        operation_id="keys_signing_impact",
+    ),
     endpoint(
         "POST",
         "/keys/signing/rotate",

@@ -4,13 +4,16 @@ Members of documents are read by SQLite's JSON functions, and every value is a b
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 
 from gatewright.server.store import tables
 
 Condition: TypeAlias = ColumnElement[bool]
+
+LEAST_OF_A_PAIR: Final = 260
+"""Bytes that two secrets take at least as they are sealed; one that this server made takes fewer."""
 
 
 def role_name_contains(text: str) -> Condition:
@@ -55,3 +58,55 @@ def revocation_holds(moment: float) -> Condition:
     """Revocations that are in force at this moment: neither ended nor taken back."""
     columns = tables.revocations.c
     return and_(columns.expires_at > moment, columns.undone_at.is_(None))
+
+
+def client_asks_with_secret() -> Condition:
+    """Clients that get tokens of their own with a client secret."""
+    document = tables.clients.c.document
+    grant_types = func.json_each(document, "$.grant_types").table_valued("value")
+    return and_(
+        func.json_extract(document, "$.client_authentication_methods").is_(None),
+        func.coalesce(func.json_extract(document, "$.token_endpoint_auth_method"), "") != "none",
+        select(grant_types.c.value).where(grant_types.c.value == "client_credentials").exists(),
+    )
+
+
+def client_has_no_grant() -> Condition:
+    """Clients that may have nothing at any API."""
+    return ~_of_client(tables.client_grants).exists()
+
+
+def client_has_used_no_secret() -> Condition:
+    """Clients none of whose present secrets was ever used."""
+    return ~_of_client(tables.secret_uses).exists()
+
+
+def client_has_used_no_secret_since(moment: float) -> Condition:
+    """Clients that have used a secret, and none of the present ones since then."""
+    uses = _of_client(tables.secret_uses)
+    return and_(uses.exists(), ~uses.where(tables.secret_uses.c.last_used_at >= moment).exists())
+
+
+def client_may_have_two_secrets() -> Condition:
+    """Clients with two secrets, and some with a single long one: only the length shows of what is sealed."""
+    return func.length(tables.clients.c.sealed_secrets) >= LEAST_OF_A_PAIR
+
+
+def resource_server_defines_nothing() -> Condition:
+    """APIs of people's own that define no permission."""
+    columns = tables.resource_servers.c
+    return and_(
+        ~columns.is_system, func.coalesce(func.json_array_length(columns.document, "$.scopes"), 0) == 0
+    )
+
+
+def resource_server_has_no_grant() -> Condition:
+    """APIs of people's own that no client may have tokens for."""
+    columns, grants = tables.resource_servers.c, tables.client_grants.c
+    return and_(
+        ~columns.is_system, ~select(grants.id).where(grants.resource_server_id == columns.id).exists()
+    )
+
+
+def _of_client(table: Table) -> Select[tuple[str]]:
+    return select(table.c.client_id).where(table.c.client_id == tables.clients.c.client_id)

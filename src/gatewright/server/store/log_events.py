@@ -19,6 +19,7 @@ MOST_FOUND = 1000
 """A search answers no more than these, as Auth0's does; who wants all follows by checkpoint."""
 
 SECONDS_A_DAY = 86400
+SECONDS_AN_HOUR = 3600
 
 
 def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of whatever type
@@ -57,6 +58,15 @@ class Day:
     starts_at: float
     count: int
     first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class HourOfTokens:
+    """The tokens issued for an audience in one hour: how many, and when the last one."""
+
+    audience: str
+    count: int
     last: float
 
 
@@ -127,6 +137,22 @@ class LogEvents:
             Day(number * SECONDS_A_DAY, count, first, last)
             for number, count, first, last in self.connection.execute(query)
         ]
+
+    def tokens_by_hour(self, *, since: float, until: float) -> list[HourOfTokens]:
+        """The tokens issued between two moments, by audience and hour."""
+        audience = _member("audience")
+        hour = cast(log_events.c.date / SECONDS_AN_HOUR, Integer)
+        query = (
+            select(audience, func.count(), func.max(log_events.c.date))
+            .where(
+                log_events.c.type == EventType.CLIENT_CREDENTIALS_EXCHANGED.value,
+                log_events.c.date >= since,
+                log_events.c.date <= until,
+            )
+            .group_by(audience, hour)
+            .order_by(audience, hour)
+        )
+        return [HourOfTokens(*row) for row in self.connection.execute(query)]
 
     def clients_seen(self, type_: EventType, *, since: float) -> int:
         """How many clients had an event of a type."""

@@ -144,6 +144,11 @@ class Collection(Generic[T]):
         query = self._where(*conditions, **equals).order_by(self.kind.table.c.position)
         return [self.kind.unpack(row, self.sealer) for row in self.connection.execute(query)]
 
+    def few(self, *conditions: Condition, most: int) -> list[T]:
+        """The oldest records that fulfil the conditions, without counting the others."""
+        query = self._where(*conditions).order_by(self.kind.table.c.position).limit(most)
+        return [self.kind.unpack(row, self.sealer) for row in self.connection.execute(query)]
+
     def first(self, **equals: object) -> T | None:
         """The first record that ``find`` would answer, if any."""
         query = self._where(**equals).order_by(self.kind.table.c.position).limit(1)

@@ -17,26 +17,6 @@ for (const form of document.querySelectorAll("form[data-sure]")) {
   });
 }
 
-// A tick is a change of its own: the form around it is sent at once, one after the other, and the page stays.
-// What does not go through is sent once more as without script, so that the page says why.
-for (const form of document.querySelectorAll("form[data-at-once]")) {
-  const saved = form.querySelector("[data-saved]");
-  let last = Promise.resolve();
-  const send = async () => {
-    const body = new URLSearchParams(new FormData(form));
-    const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
-    if (!answer?.ok || new URL(answer.url).pathname !== location.pathname) form.submit();
-    else saved.textContent = "Saved";
-  };
-  form.addEventListener("change", () => {
-    if (!saved) return form.requestSubmit();
-    saved.textContent = "";
-    const count = form.closest("details")?.querySelector("[data-count]");
-    if (count) count.textContent = form.querySelectorAll("input[type=checkbox]:checked").length;
-    last = last.then(send);
-  });
-}
-
 // The log as it happens: new rows on top. The server ends each answer after a few seconds and the browser asks
 // again by itself, from where it left off.
 const LIVE_FOR = 600000; // milliseconds, after which a forgotten page asks no more
