@@ -22,9 +22,10 @@ class Notice:
 
     def kept(self) -> str:
         """As it lies in the session."""
-        if self.undo is None:
+        if self.undo is None and not self.text.startswith("{"):
             return self.text
-        return json.dumps({"text": self.text, "path": self.undo.path, "fields": self.undo.fields})
+        undo = {} if self.undo is None else {"path": self.undo.path, "fields": self.undo.fields}
+        return json.dumps({"text": self.text, **undo})
 
     @classmethod
     def of(cls, kept: str) -> "Notice":
@@ -32,7 +33,8 @@ class Notice:
         if not kept.startswith("{"):
             return cls(kept)
         told = json.loads(kept)
-        return cls(told["text"], Undo(told["path"], _pairs(told["fields"])))
+        undo = Undo(told["path"], _pairs(told["fields"])) if "path" in told else None
+        return cls(told["text"], undo)
 
 
 def _pairs(fields: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
