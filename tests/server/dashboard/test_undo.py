@@ -59,6 +59,20 @@ def test_all_permissions_come_back_as_all(
     assert grants(caller, client_id)[0]["allow_all_scopes"] is True
 
 
+def test_a_permission_that_is_called_like_all_of_them_comes_back_alone(
+    ada: Browser, caller: Caller, api: dict[str, Any], application: Application
+) -> None:
+    client_id = application.client_id
+    scopes = [{"value": "*"}, {"value": "all"}, {"value": "read:blog"}]
+    caller.update(f"resource-servers/{api['id']}", scopes=scopes)
+    for named in ("*", "all"):
+        caller.update(f"client-grants/{grants(caller, client_id)[0]['id']}", scope=[named])
+        page = ada.done(f"/apis/{api['id']}/applications/update", {"client_id": client_id, "scope": []})
+        _undo(ada, caller, client_id, page)
+        after = grants(caller, client_id)[0]
+        assert (after["scope"], after.get("allow_all_scopes", False)) == ([named], False)
+
+
 def test_ticks_of_the_application_are_taken_back_on_its_page(
     ada: Browser, caller: Caller, api: dict[str, Any], application: Application
 ) -> None:

@@ -32,11 +32,12 @@ async def matters(operations: Operations, now: float, refusals: Sequence[Record]
     ``refusals`` are those that guards reported of late.
     """
     since = datetime.fromtimestamp(now, UTC) - STILL
-    return [
+    found = [
         *await _refusals(operations, refusals),
         *await _quotas(operations, since),
         *_found(await operations.get("attention")),
     ]
+    return sorted(found, key=lambda matter: not matter.is_urgent)
 
 
 async def _refusals(operations: Operations, rows: Sequence[Record]) -> list[Matter]:

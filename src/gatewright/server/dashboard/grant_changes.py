@@ -13,7 +13,7 @@ from gatewright.server.dashboard.page import Page, Route, ours, part
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.errors import ApiError
 
-EVERYTHING: Final = "*"
+EVERYTHING: Final = '"all"'  # no scope has quotes in it
 CHANGED_SINCE: Final = "These permissions were changed again since then: nothing was undone."
 
 

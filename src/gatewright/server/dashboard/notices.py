@@ -22,19 +22,19 @@ class Notice:
 
     def kept(self) -> str:
         """As it lies in the session."""
-        if self.undo is None and not self.text.startswith("{"):
-            return self.text
-        undo = {} if self.undo is None else {"path": self.undo.path, "fields": self.undo.fields}
-        return json.dumps({"text": self.text, **undo})
+        undo = None if self.undo is None else [self.undo.path, self.undo.fields]
+        return json.dumps({"text": self.text, "undo": undo}) if self.text else ""
 
     @classmethod
     def of(cls, kept: str) -> "Notice":
         """The other way round."""
-        if not kept.startswith("{"):
-            return cls(kept)
+        if not kept.startswith('{"text": '):
+            return cls(kept)  # of a server before this one
         told = json.loads(kept)
-        undo = Undo(told["path"], _pairs(told["fields"])) if "path" in told else None
-        return cls(told["text"], undo)
+        if told["undo"] is None:
+            return cls(told["text"])
+        path, fields = told["undo"]
+        return cls(told["text"], Undo(path, _pairs(fields)))
 
 
 def _pairs(fields: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
