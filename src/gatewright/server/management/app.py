@@ -12,6 +12,7 @@ from gatewright.server.management import (
     client_secrets,
     clients,
     guard_reports,
+    insights,
     log_streams,
     logs,
     resource_servers,
@@ -42,6 +43,7 @@ ROUTES = (
     *log_streams.ROUTES,
     *stats.ROUTES,
     *guard_reports.ROUTES,
+    *insights.ROUTES,
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 

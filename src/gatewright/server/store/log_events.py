@@ -1,10 +1,10 @@
-"""The audit log in the database: added to, searched, followed and counted."""
+"""The audit log in the database: added to, searched and followed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, cast, func, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.errors import NotFound
@@ -17,8 +17,6 @@ from gatewright.server.store.tables import log_events
 
 MOST_FOUND = 1000
 """A search answers no more than these, as Auth0's does; who wants all follows by checkpoint."""
-
-SECONDS_A_DAY = 86400
 
 
 def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of whatever type
@@ -35,6 +33,7 @@ _FIELDS = {
     "log_id": Field(log_events.c.log_id),
     "_id": Field(log_events.c.log_id),
     "date": Field(log_events.c.date, "date"),
+    "details.reason": Field(_member("details.reason")),
     "details.request_id": Field(_member("details.request_id")),
     **{name: Field(_member(name), "text") for name in _TEXTS},
     **{name: Field(_member(name)) for name in _KEYWORDS},
@@ -48,16 +47,6 @@ def log_search(query: str) -> Condition | None:
         SearchRefused: when it is not understood.
     """
     return search(query, _FIELDS, words_in=("client_name", "description"))
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What happened on one day: how often, and when first and last, in seconds since 1970."""
-
-    starts_at: float
-    count: int
-    first: float
-    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +102,6 @@ class LogEvents:
         return [
             _event(row) for row in self.connection.execute(query.order_by(log_events.c.log_id).limit(limit))
         ]
-
-    def by_day(self, type_: EventType, *, since: float, until: float) -> list[Day]:
-        """How many events of a type each day (UTC) had; days without any are not there."""
-        day = cast(log_events.c.date / SECONDS_A_DAY, Integer)
-        query = (
-            select(day, func.count(), func.min(log_events.c.date), func.max(log_events.c.date))
-            .where(log_events.c.type == type_.value, log_events.c.date >= since, log_events.c.date < until)
-            .group_by(day)
-            .order_by(day)
-        )
-        return [
-            Day(number * SECONDS_A_DAY, count, first, last)
-            for number, count, first, last in self.connection.execute(query)
-        ]
-
-    def clients_seen(self, type_: EventType, *, since: float) -> int:
-        """How many clients had an event of a type."""
-        query = select(func.count(log_events.c.client_id.distinct())).where(
-            log_events.c.type == type_.value, log_events.c.date >= since
-        )
-        return int(self.connection.execute(query).scalar_one())
 
 
 def _event(row: Row[Any]) -> LogEvent:

@@ -125,6 +125,46 @@ token_requests = Table(
     Column("needless", Integer, nullable=False),
 )
 
+# The same by the hour, for plots: `hour` in hours since 1970.
+token_hours = Table(
+    "token_hours",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("client_id", String(64), primary_key=True),
+    Column("audience", String(600), primary_key=True),
+    Column("issued", Integer, nullable=False),
+    Index("ix_token_hours_client_id_hour", "client_id", "hour"),
+    Index("ix_token_hours_audience_hour", "audience", "hour"),
+)
+
+# What all clients had together in an hour, and when each last had one: what is asked of each, told of all.
+token_totals = Table(
+    "token_totals",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("issued", Integer, nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+token_holders = Table(
+    "token_holders",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("last_at", Float, nullable=False, index=True),
+)
+
+# How many token requests were refused, by reason; "" for a client or an API that does not exist.
+token_refusals = Table(
+    "token_refusals",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("reason", String(40), primary_key=True),
+    Column("client_id", String(64), primary_key=True),
+    Column("audience", String(600), primary_key=True),
+    Column("times", Integer, nullable=False),
+)
+
 # What was leased of a token quota in a window, by all processes together.
 quota_windows = Table(
     "quota_windows",

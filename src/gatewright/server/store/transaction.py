@@ -22,6 +22,7 @@ from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.secret_uses import SecretUses
 from gatewright.server.store.tables import changes, options, revisions
+from gatewright.server.store.token_hours import TokenHours
 from gatewright.server.store.token_requests import TokenRequestCounts
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Transaction:
         self.spent_assertions = SpentAssertions(connection)
         self.secret_uses = SecretUses(connection)
         self.token_requests = TokenRequestCounts(connection)
+        self.token_hours = TokenHours(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
         self.guard_reports = GuardReports(connection)
