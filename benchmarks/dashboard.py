@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -30,6 +31,7 @@ from gatewright.server.app import build, close, make_app
 from gatewright.server.client import Client
 from gatewright.server.dashboard.app import ROUTES
 from gatewright.server.dashboard.entry import new_start_link
+from gatewright.server.dashboard.page import OpenRoute
 from gatewright.server.events import Caller, log_event
 from gatewright.server.model import (
     ClientGrant,
@@ -61,8 +63,6 @@ BATCH: Final = 20_000
 SCOPES: Final = ("read:blog", "create:blog", "delete:blog", "read:comment", "create:comment")
 PASSWORD: Final = "a sentence that is long enough"  # noqa: S105 - of a tenant that is gone when this ends
 SEE_OTHER: Final = 303
-NO_PAGES: Final = {"/start", "/logs/live"}
-"""A link that was used, and a stream that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class Building:
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - no secret is made
     apis: list[ResourceServer] = field(default_factory=list)
     applications: list[Client] = field(default_factory=list)
+    granted: list[tuple[Client, ResourceServer]] = field(default_factory=list)
 
     def fill(self) -> None:
         """Puts everything into the store."""
@@ -117,7 +118,7 @@ class Building:
                 for index in range(start, min(start + BATCH, self.size.events))
             ]
             batch = [self._event(moment, counted) for moment in moments]
-            self.server.store.write(lambda tx, batch=batch: self._written(tx, batch, counted))
+            self.server.store.write(partial(self._written, batch, counted))
         self.server.store.write(lambda tx: tx.guard_reports.add_refusals(list(self._refusals(now))))
 
     def _records(self, tx: Transaction) -> None:
@@ -133,6 +134,7 @@ class Building:
             self.applications.append(self._application(number))
             tx.clients.insert(self.applications[-1])
             for api in self.chance.sample(self.apis, 3):
+                self.granted.append((self.applications[-1], api))
                 document = {"scope": list(SCOPES[:2]), "subject_type": "client"}
                 client_id = self.applications[-1].client_id
                 tx.client_grants.insert(ClientGrant(new_client_grant_id(), client_id, api.id, document))
@@ -148,7 +150,7 @@ class Building:
         return Client(new_client_id(), client_document(sent), (new_client_secret(self.server.now()),))
 
     def _event(self, moment: float, counted: TokenRequests) -> LogEvent:
-        client, api = self.chance.choice(self.applications), self.chance.choice(self.apis)
+        client, api = self.chance.choice(self.granted)
         kind = self.chance.choices(tuple(_KINDS), weights=(90, 6, 4))[0]
         audience = str(api.identifier)
         if kind is EventType.CLIENT_CREDENTIALS_EXCHANGED:
@@ -170,7 +172,7 @@ class Building:
         )
 
     @staticmethod
-    def _written(tx: Transaction, batch: list[LogEvent], counted: TokenRequests) -> None:
+    def _written(batch: list[LogEvent], counted: TokenRequests, tx: Transaction) -> None:
         counts = counted.take()
         tx.events.append(batch)
         tx.token_requests.add(counts.issued)
@@ -237,6 +239,7 @@ def log_in(server: Server, http: InProcess) -> str:
 def views(tenant: Tenant) -> dict[str, str]:
     """Every GET page, by its name in the table and what is asked of it; and its address with real ids."""
     api, client = tenant.apis[-2], tenant.applications[-2]
+    sizes = {"apis": len(tenant.apis), "applications": len(tenant.applications)}
     now = tenant.server.now()
     ids = {
         "{id}": "",
@@ -244,13 +247,14 @@ def views(tenant: Tenant) -> dict[str, str]:
         "{client_id}": client.client_id,
         "{log_id}": tenant.log_id,
     }
-    found = {}
+    found: dict[str, str] = {}
     for row in ROUTES:
-        if row.method != "GET" or row.path in NO_PAGES:
+        is_page = isinstance(row, OpenRoute) or row.is_page
+        if row.method != "GET" or row.path == "/start" or not is_page:
             continue
         ids["{id}"] = api.id if row.path.startswith("/apis/") else client.client_id
         address = re.sub(r"\{\w+\}", lambda found: quote(ids[found[0]], safe=""), row.path)
-        queries = _queries(row.path, client, api, now)
+        queries = _queries(row.path, client, api, now) | _later(row.path, sizes)
         found |= {f"{row.path}{told}": f"{address}{query}" for told, query in queries.items()}
     return found
 
@@ -260,8 +264,6 @@ def _queries(path: str, client: Client, api: ResourceServer, now: float) -> dict
     day = time.strftime("%Y-%m-%d", time.gmtime(now - 15 * 86400))
     of = {"application": client.client_id, "api": str(api.identifier)}
     narrowed: dict[str, dict[str, str]] = {
-        "page 2": {"page": "2"},
-        "last page": {"page": "10" if path == "/logs" else str(10**4 // 50)},
         "found": {"q": client.name if "apps" in path or "applications" in path else str(api.name)},
         "not found": {"q": "zzz"},
     }
@@ -269,12 +271,9 @@ def _queries(path: str, client: Client, api: ResourceServer, now: float) -> dict
         "/apis": narrowed,
         "/apps": narrowed,
         "/apis/{id}/applications": narrowed | {"open": {"open": client.client_id}},
-        "/apis/{id}/test": narrowed,
-        "/apps/{id}/apis": narrowed,
-        "/apis/{id}/permissions": narrowed,
+        "/apps/{id}/apis": narrowed | {"open": {"open": api.id}},
+        "/apps/new": narrowed,
         "/logs": {
-            "page 2": {"page": "2"},
-            "last page": {"page": "10"},
             "type": {"type": "feccft"},
             "application": {"application": of["application"]},
             "API": {"api": of["api"]},
@@ -289,7 +288,7 @@ def _queries(path: str, client: Client, api: ResourceServer, now: float) -> dict
             "not found": {"q": "zzz"},
         },
         "/logs/refusals": {
-            "page 2": {"page": "2", "since": "2592000"},
+            "30 days": {"since": "2592000"},
             "reason": {"reason": "expired", "since": "2592000"},
             **{name: {name: value, "since": "2592000"} for name, value in of.items()},
         },
@@ -299,10 +298,26 @@ def _queries(path: str, client: Client, api: ResourceServer, now: float) -> dict
             "applications": {"by": "application"},
             **{name: {name: value, "span": "7d"} for name, value in of.items()},
         },
-        "/insights/export": {"refusals": {"plot": "refusals"}},
     }
     asked = {f" ({told})": f"?{urlencode(query)}" for told, query in lists.get(path, {}).items()}
     return {"": "", **asked}
+
+
+def _later(path: str, sizes: dict[str, int]) -> dict[str, str]:
+    """The second and the last page of a list; where all stands on one page, that one."""
+    lists = {
+        "/apis": sizes["apis"] // 50,
+        "/apps": sizes["applications"] // 50,
+        "/apps/new": sizes["apis"] // 50,
+        "/apps/{id}/apis": sizes["apis"] // 50,
+        "/apis/{id}/applications": sizes["applications"] // 50,
+        "/logs": 10 if sizes["apis"] > 50 else 0,  # noqa: PLR2004 - a page
+        "/logs/refusals": 2 if sizes["apis"] > 50 else 0,  # noqa: PLR2004 - likewise
+    }
+    if path not in lists:
+        return {}
+    last = lists[path]
+    return {" (page 2)": "?page=2" if last > 1 else "", " (last page)": f"?page={last}" if last else ""}
 
 
 def measure(tenants: dict[str, Tenant]) -> dict[str, dict[str, float]]:

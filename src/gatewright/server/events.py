@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.model import EventType, LogEvent, log_id_at
 from gatewright.server.store import Store, Transaction
 from gatewright.server.token_requests import TokenRequests
 
@@ -98,9 +98,8 @@ def iso_time(seconds: float) -> str:
 
 def new_log_id(date: float) -> str:
     """56 decimal digits that start with 900 and sort by time."""
-    moment = datetime.fromtimestamp(date, UTC).strftime("%Y%m%d%H%M%S%f")
     # The counter keeps the order of events that share a microsecond.
-    return f"900{moment}{next(_counter) % 10**9:09d}{secrets.randbelow(10**24):024d}"
+    return f"{log_id_at(date)}{next(_counter) % 10**9:09d}{secrets.randbelow(10**24):024d}"
 
 
 class EventLog:

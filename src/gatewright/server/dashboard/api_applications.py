@@ -13,6 +13,7 @@ from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
 SHOWN: Final = "client_id,name,grant_types"
+BY_ITSELF: Final = "client_credentials"
 
 
 async def show(page: Page) -> Response:
@@ -117,13 +118,7 @@ async def _give(operations: Operations, client_id: str, api: Record, wanted: lis
 
 
 async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200) -> Response:
-    applications = await excerpt(
-        page,
-        "clients",
-        searched=("name", "client_id"),
-        fits=_asks_as_itself,
-        query={"fields": SHOWN},
-    )
+    applications = await excerpt(page, "clients", fields=SHOWN, grant_type=BY_ITSELF)
     opened = page.query.get("open", "") or page.form.text("client_id")
     clients = applications.items
     if opened and opened not in {client["client_id"] for client in clients}:
@@ -145,7 +140,7 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
 
 
 def _asks_as_itself(client: Record) -> bool:
-    return "client_credentials" in (client.get("grant_types") or [])
+    return BY_ITSELF in (client.get("grant_types") or [])
 
 
 async def _row(operations: Operations, client: Record, api: Record) -> Record:

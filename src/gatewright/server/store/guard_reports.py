@@ -85,7 +85,7 @@ class GuardReports:
         shown = rows[: page.limit]
         return Rows(
             [_unpacked(row) for row in shown],
-            int(self.connection.execute(count).scalar_one()),
+            int(self.connection.execute(count).scalar_one()) if page.is_counted else 0,
             next=shown[-1].position if shown and len(rows) > len(shown) else None,
         )
 

@@ -5,7 +5,7 @@ AND (also by nothing), OR and NOT, grouped by parentheses.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -43,11 +43,14 @@ class Field:
     """What can be searched for.
 
     A ``keyword`` is compared whole, a ``text`` contains the words whatever their case, a ``date`` is seconds
-    since 1970 in the column and ISO 8601 in the query.
+    since 1970 in the column and ISO 8601 in the query. ``longest`` is how much of a text the column holds;
+    ``within`` is what a span of dates says of columns that have an index.
     """
 
     column: ColumnElement[object]
     kind: Literal["keyword", "text", "date"] = "keyword"
+    longest: int | None = None
+    within: Callable[[float | None, float | None], Sequence[Condition]] = lambda _low, _high: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +207,9 @@ def _matches(field: Field, token: _Token) -> Condition:
 def _equals(field: Field, token: _Token) -> Condition:
     if field.kind == "date":
         low, high = _span(token.text)
-        return and_(field.column >= low, field.column < high)
+        return and_(field.column >= low, field.column < high, *field.within(low, high))
     is_prefix = token.kind == "word" and token.text.endswith("*") and not token.text.endswith("\\*")
-    text = re.sub(r"\\(.)", r"\1", token.text[:-1] if is_prefix else token.text)
+    text = re.sub(r"\\(.)", r"\1", token.text[:-1] if is_prefix else token.text)[: field.longest]
     if field.kind == "text":
         return field.column.icontains(text, autoescape=True)
     return field.column.startswith(text, autoescape=True) if is_prefix else field.column == text
@@ -217,13 +220,16 @@ def _between(field: Field, text: str) -> Condition:
     if match is None or field.kind != "date":
         raise SearchRefused("A range is [from TO to] of a date")
     conditions: list[Condition] = [field.column.is_not(None)]
+    first = end = None
     if match["low"] != "*":
         low, after = _span(match["low"].strip('"'))
-        conditions.append(field.column >= (low if match["open"] == "[" else after))
+        first = low if match["open"] == "[" else after
+        conditions.append(field.column >= first)
     if match["high"] != "*":
         high, after = _span(match["high"].strip('"'))
-        conditions.append(field.column < (after if match["close"] == "]" else high))
-    return and_(*conditions)
+        end = after if match["close"] == "]" else high
+        conditions.append(field.column < end)
+    return and_(*conditions, *field.within(first, end))
 
 
 def _span(text: str) -> tuple[float, float]:

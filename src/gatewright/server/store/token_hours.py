@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, se
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.store.tables import (
+    token_days,
     token_holders,
     token_hours,
     token_refusals,
-    token_requests,
     token_totals,
 )
 from gatewright.server.token_requests import Asked, Counts
@@ -58,8 +58,12 @@ class TokenHours:
         self._add_refused(counts.refused)
         self._add_issued(counts.issued)
         hours = [*(hour for hour, *_ in counts.issued), *(hour for hour, *_ in counts.refused)]
-        for table in (token_hours, token_refusals) if hours else ():
-            self.connection.execute(delete(table).where(table.c.hour <= max(hours) - KEPT_HOURS))
+        if not hours:
+            return
+        oldest = max(hours) - KEPT_HOURS
+        for table in (token_hours, token_refusals):
+            self.connection.execute(delete(table).where(table.c.hour <= oldest))
+        self.connection.execute(delete(token_days).where(token_days.c.day < oldest // HOURS_A_DAY))
 
     def by_day(self, *, since: int, until: int) -> list[Day]:
         """Tokens issued on each of these days, in days since 1970 (UTC); days without any are not there."""
@@ -134,8 +138,26 @@ class TokenHours:
             for (hour, client_id, audience), more in issued.items()
         ]
         self.connection.execute(upsert, rows)
+        self._add_days(issued)
         self._add_totals(issued)
         self._note_holders(issued)
+
+    def _add_days(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
+        days: dict[tuple[int, str, str], int] = {}
+        for (hour, client_id, audience), more in issued.items():
+            for side, name in (("client_id", client_id), ("audience", audience)):
+                key = (hour // HOURS_A_DAY, side, name)
+                days[key] = days.get(key, 0) + more.times
+        statement = sqlite_insert(token_days)
+        upsert = statement.on_conflict_do_update(
+            index_elements=["day", "side", "name"],
+            set_={"issued": token_days.c.issued + statement.excluded.issued},
+        )
+        rows = [
+            {"day": day, "side": side, "name": name, "issued": times}
+            for (day, side, name), times in days.items()
+        ]
+        self.connection.execute(upsert, rows)
 
     def _add_totals(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
         totals: dict[int, Asked] = {}
@@ -202,9 +224,9 @@ def _in_days(side: Side, window: Window) -> Select[tuple[str, int]] | None:
     """The whole days of a window that means everybody: their rows are fewer than those of the hours."""
     if window.client_id is not None or window.audience is not None:
         return None
-    table = token_requests.c
-    return select(table[side].label("name"), table.asked.label("issued")).where(
-        table.day >= _first_day(window), table.day <= window.last // HOURS_A_DAY
+    table = token_days.c
+    return select(table.name, table.issued).where(
+        table.side == side, table.day >= _first_day(window), table.day <= window.last // HOURS_A_DAY
     )
 
 

@@ -21,9 +21,19 @@ def upgrade() -> None:
         sa.Column("audience", sa.String(600), nullable=False),
         sa.Column("issued", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("hour", "client_id", "audience", name="pk_token_hours"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_token_hours_client_id_hour", "token_hours", ["client_id", "hour"])
     op.create_index("ix_token_hours_audience_hour", "token_hours", ["audience", "hour"])
+    op.create_table(
+        "token_days",
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("side", sa.String(16), nullable=False),
+        sa.Column("name", sa.String(600), nullable=False),
+        sa.Column("issued", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("day", "side", "name", name="pk_token_days"),
+        sqlite_with_rowid=False,
+    )
     totals = op.create_table(
         "token_totals",
         sa.Column("hour", sa.Integer, nullable=False),
@@ -47,6 +57,7 @@ def upgrade() -> None:
         sa.Column("audience", sa.String(600), nullable=False),
         sa.Column("times", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("hour", "reason", "client_id", "audience", name="pk_token_refusals"),
+        sqlite_with_rowid=False,
     )
     _count(totals, holders)
 
