@@ -100,8 +100,8 @@ def test_a_week_goes_by_six_hours_that_begin_with_the_day(
     assert apps
     answer = told(caller, audience=API, span="7d")
     # 08:00 is in the second quarter of the day, and so is 07:00.
-    assert (answer["from"], answer["step"]) == ("2027-01-08T12:00:00.000Z", 6 * HOUR)
-    assert answer["series"][0]["issued"] == [0] * 27 + [21]
+    assert (answer["from"], answer["step"]) == ("2027-01-09T00:00:00.000Z", 6 * HOUR)
+    assert answer["series"][0]["issued"] == [0] * 25 + [21]
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ def test_hours_end_where_they_end(
     assert [each["issued"].index(21) for each in series] == ([] if step is None else [step])
 
 
-def test_who_had_the_most_in_a_week_is_found_in_whole_days_and_in_hours(
+def test_a_week_is_today_and_six_days_before(
     caller: Caller, apps: dict[str, Application], moving_clock: Clock
 ) -> None:
     assert apps
-    for hours, expected in ((0, 21), (4 * 24, 21), (7 * 24 - 6, 21), (7 * 24, 0)):
+    for hours, expected in ((0, 21), (4 * 24, 21), (6 * 24 + 15, 21), (6 * 24 + 16, 0)):
         moving_clock.now += hours * HOUR
         busy = [n for name, n in totals(told(renewed(caller), span="7d")) if name == "Busy API"]
         assert sum(busy) == expected

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gatewright.server.dashboard import sessions
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab, title
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import NotConfirmed, Operations, Record
+from gatewright.server.dashboard.operations import PAGE, NotConfirmed, Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
@@ -125,7 +125,8 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
         # Linked to from elsewhere, it is shown on whatever page of the list it stands.
         found = await page.operations.find(f"clients/{part(opened)}", fields=SHOWN)
         clients = [found, *clients] if found and _asks_as_itself(found) else clients
-    rows = [await _row(page.operations, client, api) for client in clients]
+    grants = await _grants(page.operations, clients, api)
+    rows = [_row(client, grants.get(client["client_id"])) for client in clients]
     return render_tab(
         page,
         "api_applications.html",
@@ -143,9 +144,19 @@ def _asks_as_itself(client: Record) -> bool:
     return BY_ITSELF in (client.get("grant_types") or [])
 
 
-async def _row(operations: Operations, client: Record, api: Record) -> Record:
+async def _grants(operations: Operations, clients: list[Record], api: Record) -> dict[str, Record | None]:
+    """What each of the applications may have at the API: told at once, unless very many may."""
+    told: list[Record] = await operations.get(
+        "client-grants", audience=api["identifier"], subject_type="client", per_page=PAGE
+    )
+    if len(told) < PAGE:
+        return {grant.get("client_id", ""): grant for grant in told}
+    ids = [client["client_id"] for client in clients]
+    return {client_id: await grant_of(operations, client_id, api) for client_id in ids}
+
+
+def _row(client: Record, grant: Record | None) -> Record:
     """One application, and what it may have at the API."""
-    grant = await grant_of(operations, client["client_id"], api)
     return {
         "client": client,
         "is_authorized": grant is not None,

@@ -24,13 +24,19 @@ DAY: Final = "24h"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time up to now, cut into ``steps`` of ``hours`` each; the last one is not over yet."""
+    """So many hours up to the end of the step or the day of now, cut into steps of ``hours`` each."""
 
+    long: int
     hours: int
-    steps: int
+    ends_with_day: bool
+
+    def first(self, now: int) -> int:
+        """The hour that it begins with."""
+        ends_every = 24 if self.ends_with_day else self.hours
+        return (now // ends_every + 1) * ends_every - self.long
 
 
-SPANS: Final[Mapping[str, Span]] = {DAY: Span(1, 24), "7d": Span(6, 28)}
+SPANS: Final[Mapping[str, Span]] = {DAY: Span(24, 1, False), "7d": Span(7 * 24, 6, True)}
 SIDES: Final[tuple[Side, ...]] = ("audience", "client_id")
 
 
@@ -78,9 +84,7 @@ def refusals(call: Call) -> object:
 def _window(call: Call) -> tuple[Span, Window]:
     span = SPANS[_chosen(call, "span", tuple(SPANS), DAY)]
     now = int(call.server.now()) // SECONDS_AN_HOUR
-    # Steps begin where the day does, or a whole number of steps later.
-    first = (now // span.hours - span.steps + 1) * span.hours
-    return span, Window(first, now, call.query.get("client_id"), call.query.get("audience"))
+    return span, Window(span.first(now), now, call.query.get("client_id"), call.query.get("audience"))
 
 
 def _chosen(call: Call, name: str, choices: tuple[str, ...], default: str) -> str:
@@ -95,7 +99,7 @@ def _of(found: Mapping[tuple[str, int], int], name: str) -> dict[int, int]:
 
 
 def _counted(span: Span, window: Window, hours: Mapping[int, int]) -> dict[str, object]:
-    issued = [0] * span.steps
+    issued = [0] * ((window.last - window.first) // span.hours + 1)
     for hour, count in hours.items():
         issued[(hour - window.first) // span.hours] += count
     return {"total": sum(issued), "issued": issued}
@@ -108,7 +112,7 @@ def _named(call: Call, side: Side, name: str) -> dict[str, str]:
 
 
 _OF = (
-    text("span", "How far back: 24 hours by the hour, or 7 days by six hours", choices=tuple(SPANS)),
+    text("span", "24 hours by the hour, or today and the six days before by six hours", choices=tuple(SPANS)),
     text("audience", "Only of this API"),
     text("client_id", "Only of this client"),
 )

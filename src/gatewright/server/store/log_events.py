@@ -40,9 +40,9 @@ def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of 
 _TEXTS = ("client_name", "description", "user_agent", "scope")
 _KEYWORDS = (*("connection", "environment_name", "hostname", "ip", "tenant_name", "user_id", "user_name"),)
 _FIELDS = {
-    "type": Field(log_events.c.type),
-    "client_id": Field(log_events.c.client_id),
-    "audience": Field(log_events.c.audience, longest=LONGEST_AUDIENCE),
+    "type": Field(log_events.c.type, is_broad=True),
+    "client_id": Field(log_events.c.client_id, narrows=True),
+    "audience": Field(log_events.c.audience, longest=LONGEST_AUDIENCE, narrows=True),
     "log_id": Field(log_events.c.log_id),
     "_id": Field(log_events.c.log_id),
     "date": Field(log_events.c.date, "date", within=_ids_of),
@@ -101,12 +101,14 @@ class LogEvents:
         order = log_events.c.log_id.desc() if newest_first else log_events.c.log_id
         limit = max(0, min(page.limit, MOST_FOUND - page.start))
         query = select(log_events).where(*conditions).order_by(order).offset(page.start).limit(limit)
+        events = [_event(row) for row in self.connection.execute(query)]
+        if not page.is_counted:
+            return Rows(events, 0)
+        if len(events) < limit and (events or not page.start):
+            return Rows(events, page.start + len(events))  # looking once more would take as long
         found = select(log_events.c.log_id).where(*conditions).limit(MOST_FOUND).subquery()
         count = select(func.count()).select_from(found)
-        return Rows(
-            [_event(row) for row in self.connection.execute(query)],
-            self.connection.execute(count).scalar_one() if page.is_counted else 0,
-        )
+        return Rows(events, self.connection.execute(count).scalar_one())
 
     def after(self, log_id: str, limit: int, *, before: float | None = None) -> Sequence[LogEvent]:
         """The events that follow ``log_id``, oldest first, as far as they happened before that time."""

@@ -6,7 +6,7 @@ AND (also by nothing), OR and NOT, grouped by parentheses.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -44,12 +44,15 @@ class Field:
 
     A ``keyword`` is compared whole, a ``text`` contains the words whatever their case, a ``date`` is seconds
     since 1970 in the column and ISO 8601 in the query. ``longest`` is how much of a text the column holds;
-    ``within`` is what a span of dates says of columns that have an index.
+    ``within`` is what a span of dates says of columns that have an index. Few records have the same value of
+    a field that ``narrows``, and very many that of one that ``is_broad``.
     """
 
     column: ColumnElement[object]
     kind: Literal["keyword", "text", "date"] = "keyword"
     longest: int | None = None
+    narrows: bool = False
+    is_broad: bool = False
     within: Callable[[float | None, float | None], Sequence[Condition]] = lambda _low, _high: ()
 
 
@@ -72,10 +75,25 @@ def search(query: str, fields: Mapping[str, Field], *, words_in: tuple[str, ...]
     tokens = _tokens(query)
     if not tokens:
         return None
-    parser = _Parser(tokens, fields, words_in)
+    parser = _Parser(tokens, _steered(fields, tokens), words_in)
     condition = parser.alternatives()
     parser.require_end()
     return condition
+
+
+def _steered(fields: Mapping[str, Field], tokens: list[_Token]) -> Mapping[str, Field]:
+    """The fields, the broad ones without their index where all terms hold and another narrows.
+
+    The database cannot know which of two indexes leads to less, and takes any.
+    """
+    has_choice = any(token.kind == "operator" and _operator(token) != "AND" for token in tokens)
+    named = [fields[token.text] for token in tokens if token.kind == "field" and token.text in fields]
+    if has_choice or not any(field.narrows for field in named):
+        return fields
+    return {
+        name: replace(field, column=func.coalesce(field.column, "")) if field.is_broad else field
+        for name, field in fields.items()
+    }
 
 
 def _tokens(query: str) -> list[_Token]:

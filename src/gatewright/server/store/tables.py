@@ -147,9 +147,10 @@ token_hours = Table(
 token_days = Table(
     "token_days",
     metadata,
-    Column("day", Integer, primary_key=True, autoincrement=False),
     Column("side", String(16), primary_key=True),
+    # Before the day: who had the most is then added up in the order of the rows.
     Column("name", String(600), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
     Column("issued", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Subquery, case, delete, func, select, union_all
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.store.tables import (
@@ -97,8 +97,7 @@ class TokenHours:
 
     def most(self, side: Side, window: Window, *, number: int) -> list[str]:
         """Those who got the most tokens, or for which most were issued; the most first."""
-        parts = [_in_days(side, window), _in_hours(side, window)]
-        told = union_all(*(part for part in parts if part is not None)).subquery()
+        told = _told(side, window)
         total = func.sum(told.c.issued)
         query = select(told.c.name).group_by(told.c.name).order_by(total.desc(), told.c.name).limit(number)
         return list(self.connection.execute(query).scalars())
@@ -150,7 +149,7 @@ class TokenHours:
                 days[key] = days.get(key, 0) + more.times
         statement = sqlite_insert(token_days)
         upsert = statement.on_conflict_do_update(
-            index_elements=["day", "side", "name"],
+            index_elements=["side", "name", "day"],
             set_={"issued": token_days.c.issued + statement.excluded.issued},
         )
         rows = [
@@ -215,25 +214,14 @@ def _within(window: Window) -> list[ColumnElement[bool]]:
     return [table.hour >= window.first, table.hour <= window.last, *of]
 
 
-def _first_day(window: Window) -> int:
-    """The first day that lies in the window from its beginning."""
-    return -(-window.first // HOURS_A_DAY)
-
-
-def _in_days(side: Side, window: Window) -> Select[tuple[str, int]] | None:
-    """The whole days of a window that means everybody: their rows are fewer than those of the hours."""
+def _told(side: Side, window: Window) -> Subquery:
+    """Names and what was issued; of everybody by days, as far as days are whole, for these rows are fewer."""
+    hours, days = token_hours.c, token_days.c
+    by_hour = select(hours[side].label("name"), hours.issued.label("issued")).where(*_within(window))
     if window.client_id is not None or window.audience is not None:
-        return None
-    table = token_days.c
-    return select(table.name, table.issued).where(
-        table.side == side, table.day >= _first_day(window), table.day <= window.last // HOURS_A_DAY
-    )
-
-
-def _in_hours(side: Side, window: Window) -> Select[tuple[str, int]]:
-    """What `_in_days` leaves of the window."""
-    table = token_hours.c
-    query = select(table[side].label("name"), table.issued.label("issued")).where(*_within(window))
-    if window.client_id is not None or window.audience is not None:
-        return query
-    return query.where(table.hour < _first_day(window) * HOURS_A_DAY)
+        return by_hour.subquery()
+    first_day = -(-window.first // HOURS_A_DAY)
+    by_day = select(days.name, days.issued).where(days.side == side, days.day >= first_day)
+    if window.first % HOURS_A_DAY == 0:
+        return by_day.subquery()
+    return union_all(by_day, by_hour.where(hours.hour < first_day * HOURS_A_DAY)).subquery()

@@ -27,11 +27,11 @@ def upgrade() -> None:
     op.create_index("ix_token_hours_audience_hour", "token_hours", ["audience", "hour"])
     op.create_table(
         "token_days",
-        sa.Column("day", sa.Integer, nullable=False),
         sa.Column("side", sa.String(16), nullable=False),
         sa.Column("name", sa.String(600), nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
         sa.Column("issued", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("day", "side", "name", name="pk_token_days"),
+        sa.PrimaryKeyConstraint("side", "name", "day", name="pk_token_days"),
         sqlite_with_rowid=False,
     )
     totals = op.create_table(
