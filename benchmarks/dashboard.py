@@ -3,8 +3,8 @@
 Two tenants are made through the real store: one with ten applications, ten APIs and a handful of log events,
 one with 10,000 applications, 1,000 APIs and a million log events of 30 days. Somebody logs in to each, and
 asks for every page of the dashboard's own table, lists also with filters, searches and later pages, several
-times in process. Prints the medians and their ratios, and writes `benchmarks/results/dashboard.json`; fails
-when a page takes more than five times as long. `dashboard.py FOLDER` keeps the tenants there for another run.
+times in process. Prints the medians, their ratios, and which exceed five times, and writes
+`benchmarks/results/dashboard.json`. `dashboard.py FOLDER` keeps the tenants there for another run.
 """
 
 from __future__ import annotations
@@ -368,8 +368,6 @@ def main() -> None:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    if over:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

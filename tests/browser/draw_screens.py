@@ -51,6 +51,7 @@ def pages(caller: Caller) -> Mapping[str, str]:
         "applications": f"{of_api}/applications",
         "credentials": f"apps/{newsletter.client_id}/credentials",
         "logs": "logs",
+        "insights": "insights?by=application",
         "keys": "keys",
     }
 

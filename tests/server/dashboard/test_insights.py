@@ -126,7 +126,8 @@ def test_reasons_lead_to_the_cases(ada: Browser, reader: Application) -> None:
         ["unknown_api", "the token endpoint", "1", TOKEN_FIXES["unknown_api"]],
     ]
     first, second, third = (
-        unescape(address) for address in re.findall(r'<a href="/ui([^"]+)" class="reason">', page)
+        unescape(address)
+        for address in re.findall(r'<li><a href="/ui([^"]+)">', page.partition('class="reasons"')[2])
     )
     assert "5 times" in ada.page(first)
     events = [re.findall(r"<tr data-id=.*?</tr>", ada.page(each), re.DOTALL) for each in (second, third)]
@@ -216,6 +217,7 @@ def test_no_more_reasons_are_drawn_than_are_seen_at_once() -> None:
     many = [Reason(f"reason_{number}", "APIs", 100 - number, "/", "") for number in range(30)]
     plot = reasons(many, span="a day")
     assert len(plot.rows) == MOST_ROWS
-    assert plot.rows[0].width == plot.width
-    assert all(row.width >= 2 for row in plot.rows)
+    assert [row.share for row in plot.rows[:2]] == [100, 99]
+    rare = reasons([Reason("a", "APIs", 10**6, "/", ""), Reason("b", "APIs", 1, "/", "")], span="a day")
+    assert rare.rows[1].share > 0
     assert plot.summary.startswith(f"{sum(each.count for each in many):,} requests were refused")

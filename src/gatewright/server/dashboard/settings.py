@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gatewright.server.dashboard.operations import Record
-from gatewright.server.dashboard.page import Form, Page, Route
+from gatewright.server.dashboard.page import Form, Page, Route, part
 from gatewright.server.errors import ApiError
 
 MOST_OFFERED: Final = 50  # to choose from; of more than these, one is typed
@@ -36,6 +36,9 @@ async def save(page: Page) -> Response:
         return page.render(
             "settings.html", fault=fault, apis=await _apis(page), most=MOST_OFFERED, typed=typed
         )
+    audience = typed["default_audience"]
+    if audience and await page.operations.find(f"resource-servers/{part(audience)}", fields="id") is None:
+        return await page.go("/settings", f"Saved. There is no API {audience} yet, which is the default.")
     return await page.go("/settings", "Saved.")
 
 

@@ -10,7 +10,7 @@ from gatewright.server.dashboard.plots import BARS_HEIGHT, EDGE, GAP, MARGIN, WI
 OTHERS: Final = "all others"
 MOST_NAMED: Final = 60  # letters of a name in a sentence
 STACK_HEIGHT: Final = BARS_HEIGHT + 40
-ROW: Final = 40.0
+NARROWEST: Final = 0.5  # hundredths: what is there is seen
 MOST_ROWS: Final = 12
 TICK_EVERY: Final = 4  # steps: four hours, or a day of four quarters
 
@@ -78,10 +78,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A bar from the left, and what it stands for."""
+    """A bar from the left, in hundredths of the longest, and what it stands for."""
 
-    y: float
-    width: float
+    share: float
     reason: Reason
 
 
@@ -89,8 +88,6 @@ class Row:
 class Reasons:
     """Bars from zero to the right, the longest first, no more than are seen at once."""
 
-    width: float
-    height: float
     rows: tuple[Row, ...]
     summary: str
 
@@ -135,19 +132,16 @@ def reasons(found: Sequence[Reason], *, span: str) -> Reasons:
     """A bar for each of the first reasons."""
     shown = found[:MOST_ROWS]
     most = max((reason.count for reason in shown), default=1)
-    rows = tuple(
-        Row(index * ROW, rounded(max(WIDTH * reason.count / most, 2.0)), reason)
-        for index, reason in enumerate(shown)
-    )
+    rows = tuple(Row(rounded(max(100 * reason.count / most, NARROWEST)), reason) for reason in shown)
     total = sum(reason.count for reason in found)
     if not found:
-        return Reasons(WIDTH, 0.0, (), f"Nothing was refused in {span}.")
+        return Reasons((), f"Nothing was refused in {span}.")
     requests = "request was" if total == 1 else "requests were"
     first = found[0]
     told = (
         f"{total:,} {requests} refused in {span}, most for {first.reason} by {first.door}: {first.count:,}."
     )
-    return Reasons(WIDTH, ROW * len(rows), rows, told)
+    return Reasons(rows, told)
 
 
 def _series(told: Sequence[Mapping[str, Any]], by: str) -> tuple[Series, ...]:

@@ -25,7 +25,7 @@ from gatewright.server.management.endpoint import (
 )
 from gatewright.server.management.global_client import list_global
 from gatewright.server.management.naming import named_client
-from gatewright.server.management.schema import boolean, invalid_body
+from gatewright.server.management.schema import boolean, invalid_body, looked_for
 from gatewright.server.model import client_document, merge_client, new_client_id, new_client_secret
 from gatewright.server.store.conditions import client_has, client_may_use
 
@@ -104,11 +104,9 @@ def list_all(call: Call) -> object:
     first_party = boolean(call.query, "is_first_party")
     if first_party is not None:
         equals["is_first_party"] = first_party
-    wanted = [
-        condition(call.query[name])
-        for name, condition in (("search", client_has), ("grant_type", client_may_use))
-        if call.query.get(name)
-    ]
+    sought, grant_type = (looked_for(call.query, name) for name in ("search", "grant_type"))
+    wanted = [client_has(sought)] if sought is not None else []
+    wanted += [client_may_use(grant_type)] if grant_type is not None else []
     shown: list[dict[str, object]] = []
 
     def render(client: Client) -> object:

@@ -22,6 +22,7 @@ from gatewright.server.management.schema import (
     chosen,
     invalid_body,
     invalid_query,
+    looked_for,
     require_unique,
 )
 from gatewright.server.management.token_encryption import TokenEncryption
@@ -177,9 +178,10 @@ def list_all(call: Call) -> object:
         raise invalid_query(f"Array is too long, maximum {MOST_IDENTIFIERS}", "identifiers")
     has_system = call.server.settings.management_audience in wanted
     conditions = [resource_server_is_one_of(wanted, with_system=has_system)] if wanted else []
-    if call.query.get("search"):
+    sought = looked_for(call.query, "search")
+    if sought is not None:
         own = call.server.settings.management_audience
-        conditions.append(resource_server_has(call.query["search"], system_identifier=own))
+        conditions.append(resource_server_has(sought, system_identifier=own))
     shown: list[dict[str, object]] = []
 
     def render(resource_server: ResourceServer) -> object:
