@@ -42,6 +42,7 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/demo.stamp ## the benchmarks (results in benchmarks/results)
 	$(BIN)/python benchmarks/first_token.py
 	$(BIN)/python benchmarks/fixture_start.py
+	$(BIN)/python benchmarks/dashboard.py
 
 soak: ## the long reliability runs
 	@echo "There is no long reliability run yet."

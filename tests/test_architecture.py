@@ -102,6 +102,7 @@ TABLE: dict[str, Row] = {
             "server.people",
             "server.errors",
             "server.sealing",
+            "server.token_requests",
         ),
         ("sqlalchemy", "alembic"),
     ),

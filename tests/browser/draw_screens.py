@@ -52,6 +52,7 @@ def pages(caller: Caller) -> Mapping[str, str]:
         "credentials": f"apps/{newsletter.client_id}/credentials",
         "console": f"{of_api}/test/{newsletter.client_id}",
         "logs": "logs",
+        "insights": "insights?by=application",
         "keys": "keys",
     }
 

@@ -9,7 +9,7 @@ import pytest
 
 from gatewright.server import token_requests
 from gatewright.server.store.token_requests import TokenRequestCount
-from gatewright.server.token_requests import TokenRequests
+from gatewright.server.token_requests import Asked, Counts, TokenRequests
 from tests.databases import Database
 from tests.records import NOW
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gatewright.server.store import Store
+    from gatewright.server.store import Store, Transaction
 
 API = "https://blog-api"
 TODAY = int(NOW // 86400)
@@ -30,11 +30,29 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield database.open()
 
 
+def write(store: Store, counts: Counts) -> None:
+    """As the log of events does."""
+
+    def run(tx: Transaction) -> None:
+        tx.token_requests.add(counts.issued)
+        tx.token_hours.add(counts)
+
+    store.write(run)
+
+
 def asked(requests: TokenRequests) -> tuple[int, int]:
     """How many tokens were asked for in all, and how many needlessly."""
     counts = requests.take()
     requests.give_back(counts)
-    return sum(each[0] for each in counts.values()), sum(each[1] for each in counts.values())
+    issued = counts.issued.values()
+    return sum(each.times for each in issued), sum(each.needless for each in issued)
+
+
+def on(day: int, client_id: str, times: int = 1, needless: int = 0) -> Counts:
+    """Tokens that somebody had in the last hour of a day."""
+    hour = day * 24 + 23
+    at = hour * HOUR
+    return Counts({(hour, client_id, API): Asked(times, needless, at, at)})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +72,7 @@ def test_the_newest_token_counts(store: Store) -> None:
     for minutes in (0, 20, 40, 60):  # always 20 minutes after the one before
         requests.note("one", API, (), at=NOW + 60 * minutes, lifetime=HOUR)
     assert asked(requests) == (4, 3)
-    store.write(lambda tx: tx.token_requests.add(requests.take()))
+    write(store, requests.take())
     assert store.read(lambda tx: tx.token_requests.between(TODAY, TODAY)) == [
         TokenRequestCount(TODAY, "one", API, 4, 3)
     ]
@@ -96,9 +114,13 @@ def test_many_threads_count_every_request() -> None:
 
 
 def test_processes_add_up_and_days_are_apart(store: Store) -> None:
-    key, tomorrow = (TODAY, "one", API), (TODAY + 1, "one", API)
-    store.write(lambda tx: tx.token_requests.add({key: (3, 1), (TODAY, "two", API): (1, 0)}))
-    store.write(lambda tx: tx.token_requests.add({key: (4, 2), tomorrow: (1, 1)}))
+    for counts in (
+        on(TODAY, "one", 3, 1),
+        on(TODAY, "two"),
+        on(TODAY, "one", 4, 2),
+        on(TODAY + 1, "one", 1, 1),
+    ):
+        write(store, counts)
     assert store.read(lambda tx: tx.token_requests.between(TODAY, TODAY + 1)) == [
         TokenRequestCount(TODAY, "one", API, 7, 3),
         TokenRequestCount(TODAY, "two", API, 1, 0),
@@ -108,15 +130,13 @@ def test_processes_add_up_and_days_are_apart(store: Store) -> None:
 
 
 def test_days_are_kept_for_ninety(store: Store) -> None:
-    store.write(
-        lambda tx: tx.token_requests.add({(TODAY - age, "one", API): (1, 0) for age in (89, 90, 400)})
-    )
-    store.write(lambda tx: tx.token_requests.add({(TODAY, "one", API): (1, 0)}))
+    for age in (400, 90, 89, 0):
+        write(store, on(TODAY - age, "one"))
     kept = store.read(lambda tx: tx.token_requests.between(0, TODAY))
     assert [each.day for each in kept] == [TODAY - 89, TODAY]
 
 
 def test_counting_is_no_change_for_others_to_follow(store: Store) -> None:
     before = store.read(lambda tx: tx.revision())
-    store.write(lambda tx: tx.token_requests.add({(TODAY, "one", API): (1, 0)}))
+    write(store, on(TODAY, "one"))
     assert store.read(lambda tx: tx.revision()) == before

@@ -3,7 +3,7 @@
 A change and its event are one transaction (``Transaction.events``). Token events are too many for
 that: they are gathered here and written in batches off the request path, so that a killed process
 loses at most the last tenth of a second of them, and a graceful stop none. When a client secret was
-last used, and how many tokens were asked for, goes the same way.
+last used, and how many tokens were issued and refused, goes the same way.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.model import EventType, LogEvent, log_id_at
 from gatewright.server.store import Store, Transaction
 from gatewright.server.token_requests import TokenRequests
 
@@ -98,9 +98,8 @@ def iso_time(seconds: float) -> str:
 
 def new_log_id(date: float) -> str:
     """56 decimal digits that start with 900 and sort by time."""
-    moment = datetime.fromtimestamp(date, UTC).strftime("%Y%m%d%H%M%S%f")
     # The counter keeps the order of events that share a microsecond.
-    return f"900{moment}{next(_counter) % 10**9:09d}{secrets.randbelow(10**24):024d}"
+    return f"{log_id_at(date)}{next(_counter) % 10**9:09d}{secrets.randbelow(10**24):024d}"
 
 
 class EventLog:
@@ -149,6 +148,11 @@ class EventLog:
             self._metrics.asked_needlessly()
         self._filled.set()
 
+    def note_refusal(self, reason: str, client_id: str, audience: str, *, at: float) -> None:
+        """Counts a token that was refused; "" for a client or an API that does not exist."""
+        self.token_requests.note_refusal(reason, client_id, audience, at=at)
+        self._filled.set()
+
     def flush(self) -> None:
         """Returns when all that was recorded before is in the database.
 
@@ -167,7 +171,8 @@ class EventLog:
             def write(tx: Transaction) -> None:
                 tx.events.append(batch)
                 tx.secret_uses.note(uses)
-                tx.token_requests.add(counts)
+                tx.token_requests.add(counts.issued)
+                tx.token_hours.add(counts)
 
             try:
                 self._store.write(write)

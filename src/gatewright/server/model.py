@@ -8,6 +8,7 @@ import secrets
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, cast
 
@@ -224,6 +225,11 @@ class LogEvent:
     type: EventType
     document: Document
     client_id: str | None = None
+
+
+def log_id_at(date: float) -> str:
+    """How the ids of events of this moment begin: 23 decimal digits that sort by time."""
+    return f"900{datetime.fromtimestamp(date, UTC):%Y%m%d%H%M%S%f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ NEEDS = {
     "GET /stats/daily": "read:stats",
     "GET /stats/active-users": "read:stats",
     "GET /stats/token-requests": "read:stats",
+    "GET /insights/tokens": "read:stats",
+    "GET /insights/refusals": "read:stats",
     "GET /logs": "read:logs,read:logs_users",
     "GET /logs/{id}": "read:logs,read:logs_users",
 }

@@ -130,10 +130,9 @@ def test_nothing_in_a_value_is_sql(found: Callable[[str], Sequence[int]], value:
     assert found("type:sapi") == [3]
 
 
-FIELDS = """_id, audience, client_id, client_name, connection, date, description, details.request_id,
-environment_name, hostname, ip, log_id, scope, tenant_name, type, user_agent, user_id, user_name""".replace(
-    "\n", " "
-)
+FIELDS = """_id, audience, client_id, client_name, connection, date, description, details.reason,
+details.request_id, environment_name, hostname, ip, log_id, scope, tenant_name, type, user_agent,
+user_id, user_name""".replace("\n", " ")
 
 
 @pytest.mark.parametrize(

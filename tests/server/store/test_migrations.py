@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -224,3 +225,56 @@ def test_processes_that_migrate_at_once_all_end_well(database: Database, tmp_pat
     outcomes = [(process.communicate(timeout=30)[1].decode(), process.returncode) for process in processes]
     assert outcomes == [("", 0)] * 3
     assert database.open().read(lambda tx: tx.revision()) == 0
+
+
+def test_what_the_log_and_the_records_tell_is_in_the_new_columns(database: Database) -> None:
+    """A database as 0006 left it: two tokens in one hour, one in the next, and a record of each list."""
+    engine = make_engine(database.url, begin="BEGIN IMMEDIATE", size=1)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    document = '{"name":"Bücher & Co","grant_types":["client_credentials"]}'
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0006")
+        for log_id, date, type_ in (
+            ("1", 3600.5, "seccft"),
+            ("2", 3700.0, "seccft"),
+            ("3", 7200.0, "seccft"),
+            ("4", 7300.0, "sapi"),
+        ):
+            connection.execute(
+                text("INSERT INTO log_events VALUES (:log_id, :date, :type, 'one', :document)"),
+                {"log_id": log_id, "date": date, "type": type_, "document": '{"audience":"urn:api"}'},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO clients (client_id, is_first_party, document, sealed_secrets) "
+                "VALUES ('AbC', 1, :document, '')"
+            ),
+            {"document": document},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO resource_servers (id, identifier, is_system, document) "
+                "VALUES ('id1', 'urn:API', 0, :document)"
+            ),
+            {"document": document},
+        )
+    migrate(database.url)
+    with engine.begin() as connection:
+
+        def rows(query: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+        assert rows("SELECT * FROM token_totals ORDER BY hour") == [
+            (1, 2, 3600.5, 3700.0),
+            (2, 1, 7200.0, 7200.0),
+        ]
+        assert rows("SELECT * FROM token_holders") == [("one", 7200.0)]
+        assert rows("SELECT DISTINCT audience FROM log_events") == [("urn:api",)]
+        assert rows("SELECT sought, grant_types FROM clients") == [
+            ("bücher & co\nabc", " client_credentials ")
+        ]
+        assert rows("SELECT sought FROM resource_servers") == [("bücher & co\nurn:api\nid1",)]
+    engine.dispose()

@@ -8,12 +8,13 @@ from starlette.responses import Response
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab, title
 from gatewright.server.dashboard.grant_changes import Held, ask_password, change
 from gatewright.server.dashboard.listing import excerpt
-from gatewright.server.dashboard.operations import Operations, Record
+from gatewright.server.dashboard.operations import PAGE, Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.errors import ApiError
 
 SHOWN: Final = "client_id,name,grant_types"
+BY_ITSELF: Final = "client_credentials"
 
 
 async def show(page: Page) -> Response:
@@ -109,20 +110,15 @@ async def give(operations: Operations, client_id: str, api: Record, wanted: list
 
 
 async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200) -> Response:
-    applications = await excerpt(
-        page,
-        "clients",
-        searched=("name", "client_id"),
-        fits=_asks_as_itself,
-        query={"fields": SHOWN},
-    )
+    applications = await excerpt(page, "clients", fields=SHOWN, grant_type=BY_ITSELF)
     opened = page.query.get("open", "") or page.form.text("client_id")
     clients = applications.items
     if opened and opened not in {client["client_id"] for client in clients}:
         # Linked to from elsewhere, it is shown on whatever page of the list it stands.
         found = await page.operations.find(f"clients/{part(opened)}", fields=SHOWN)
         clients = [found, *clients] if found and _asks_as_itself(found) else clients
-    rows = [await _row(page.operations, client, api) for client in clients]
+    grants = await _grants(page.operations, clients, api)
+    rows = [_row(client, grants.get(client["client_id"])) for client in clients]
     return render_tab(
         page,
         "api_applications.html",
@@ -137,12 +133,22 @@ async def _matrix(page: Page, api: Record, *, fault: str = "", status: int = 200
 
 
 def _asks_as_itself(client: Record) -> bool:
-    return "client_credentials" in (client.get("grant_types") or [])
+    return BY_ITSELF in (client.get("grant_types") or [])
 
 
-async def _row(operations: Operations, client: Record, api: Record) -> Record:
+async def _grants(operations: Operations, clients: list[Record], api: Record) -> dict[str, Record | None]:
+    """What each of the applications may have at the API: told at once, unless very many may."""
+    told: list[Record] = await operations.get(
+        "client-grants", audience=api["identifier"], subject_type="client", per_page=PAGE
+    )
+    if len(told) < PAGE:
+        return {grant.get("client_id", ""): grant for grant in told}
+    ids = [client["client_id"] for client in clients]
+    return {client_id: await grant_of(operations, client_id, api) for client_id in ids}
+
+
+def _row(client: Record, grant: Record | None) -> Record:
     """One application, and what it may have at the API."""
-    grant = await grant_of(operations, client["client_id"], api)
     return {
         "client": client,
         "is_authorized": grant is not None,

@@ -50,7 +50,7 @@ MACHINE_TO_MACHINE: Final = {
 
 async def show_all(page: Page) -> Response:
     """The list."""
-    apis = await excerpt(page, "resource-servers", searched=("name", "identifier"), query=WITHOUT_SECRET)
+    apis = await excerpt(page, "resource-servers", **WITHOUT_SECRET)
     is_whole = not apis.q and apis.number == 1 and not apis.has_more
     is_fresh = is_whole and all(api.get("is_system") for api in apis.items)
     return page.render("apis.html", apis=apis, is_fresh=is_fresh)

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gatewright.server.dashboard.apis import WITHOUT_SECRET
 from gatewright.server.dashboard.applications_page import TYPES, base, command_line_id, kind, told
+from gatewright.server.dashboard.listing import excerpt
 from gatewright.server.dashboard.operations import NotConfirmed
 from gatewright.server.dashboard.page import Form, Page, Route, part, redirect
 from gatewright.server.errors import ApiError
@@ -23,17 +25,14 @@ _ABOUT: Final = {
 async def show_all(page: Page) -> Response:
     """The list: a page of all, or of those whose name or client id holds ``q``."""
     wanted, number = page.query.get("q", "").strip(), page.number(last=LAST_PAGE)
-    if wanted:
-        found = [row for row in await page.operations.all("clients", fields=_FIELDS) if _fits(row, wanted)]
-        rows, total = found[(number - 1) * PAGE : number * PAGE], len(found)
-    else:
-        answer = await page.operations.get(
-            "clients", fields=_FIELDS, page=number - 1, per_page=PAGE, include_totals="true"
-        )
-        rows, total = answer["clients"], answer["total"]
+    query = {"search": wanted} if wanted else {}
+    answer = await page.operations.get(
+        "clients", fields=_FIELDS, page=number - 1, per_page=PAGE, include_totals="true", **query
+    )
+    total = answer["total"]
     return page.render(
         "apps.html",
-        rows=[{**row, "kind": kind(row)} for row in rows],
+        rows=[{**row, "kind": kind(row)} for row in answer["clients"]],
         q=wanted,
         total=total,
         number=number,
@@ -77,13 +76,18 @@ async def open_first(page: Page) -> Response:
 
 
 async def _form(page: Page, typed: Form, refusal: ApiError | None = None) -> Response:
-    apis = await page.operations.all("resource-servers")
+    offered, chosen = await excerpt(page, "resource-servers", **WITHOUT_SECRET), typed.text("audience")
+    apis = sorted(offered.items, key=lambda api: bool(api.get("is_system")))
+    if chosen and chosen not in {api["identifier"] for api in apis}:
+        found = await page.operations.find(f"resource-servers/{part(chosen)}", **WITHOUT_SECRET)
+        apis = [found, *apis] if found else apis
     return page.render(
         "app_new.html",
         **told(refusal),
         typed=typed,
         types=[(value, name, _ABOUT[value]) for value, name in TYPES.items()],
-        apis=sorted(apis, key=lambda api: bool(api.get("is_system"))),
+        apis=apis,
+        offered=offered,
     )
 
 
@@ -103,10 +107,6 @@ def _members(form: Form) -> dict[str, Any]:
     if form.text("description"):
         members["description"] = form.text("description")
     return members
-
-
-def _fits(row: dict[str, Any], wanted: str) -> bool:
-    return wanted.casefold() in str(row["name"]).casefold() or wanted in row["client_id"]
 
 
 ROUTES = (

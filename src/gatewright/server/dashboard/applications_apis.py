@@ -4,9 +4,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gatewright.server.dashboard.apis import WITHOUT_SECRET
 from gatewright.server.dashboard.applications_page import base, frame, told
 from gatewright.server.dashboard.grant_changes import Held, change
+from gatewright.server.dashboard.listing import Excerpt, excerpt
 from gatewright.server.dashboard.notices import Undo
+from gatewright.server.dashboard.operations import Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.errors import ApiError
 
@@ -57,8 +60,9 @@ async def _grant(page: Page, audience: str, back: str) -> Undo | None:
 async def _shown(page: Page, refusal: ApiError | None = None) -> Response:
     context = await frame(page, "apis")
     grants = await _grants(page)
-    apis = await page.operations.all("resource-servers")
-    ordered = sorted(apis, key=lambda api: (api["identifier"] not in grants, bool(api.get("is_system"))))
+    opened = page.path.get("api") or page.query.get("open", "")
+    found = await excerpt(page, "resource-servers", **WITHOUT_SECRET)
+    ordered = await _ordered(page, found, grants, opened)
     typed = None
     if refusal is not None:
         typed = {"api": page.path["api"], "scope": page.form.all("scope"), "all": page.form.has("all")}
@@ -67,8 +71,21 @@ async def _shown(page: Page, refusal: ApiError | None = None) -> Response:
         **told(refusal),
         **context,
         apis=[_row(api, grants.get(api["identifier"]), typed) for api in ordered],
-        open=page.path.get("api") or page.query.get("open", ""),
+        found=found,
+        open=opened,
     )
+
+
+async def _ordered(page: Page, found: Excerpt, grants: Grants, opened: str) -> list[Record]:
+    """A page of the list, the first one after those that it is authorized for; the open one in any case."""
+    shown = {api["identifier"]: api for api in found.items}
+    first = list(grants) if found.number == 1 and not found.q else []
+    apis = [shown.get(audience) or await _api(page, audience) for audience in first]
+    if opened and opened not in {api["id"] for api in (*apis, *found.items)}:
+        linked = await page.operations.find(f"resource-servers/{part(opened)}", **WITHOUT_SECRET)
+        apis += [linked] if linked else []
+    rest = [api for api in found.items if found.q or api["identifier"] not in grants]
+    return apis + sorted(rest, key=lambda api: (api["identifier"] not in grants, bool(api.get("is_system"))))
 
 
 def _row(api: dict[str, Any], grant: dict[str, Any] | None, typed: dict[str, Any] | None) -> dict[str, Any]:
@@ -89,8 +106,13 @@ def _row(api: dict[str, Any], grant: dict[str, Any] | None, typed: dict[str, Any
     }
 
 
-async def _named_api(page: Page) -> dict[str, Any]:
-    found: dict[str, Any] = await page.operations.get(f"resource-servers/{part(page.path['api'])}")
+async def _named_api(page: Page) -> Record:
+    return await _api(page, page.path["api"])
+
+
+async def _api(page: Page, name: str) -> Record:
+    """By id or identifier."""
+    found: Record = await page.operations.get(f"resource-servers/{part(name)}", **WITHOUT_SECRET)
     return found
 
 

@@ -59,7 +59,7 @@ class Trial:
 
 async def choose_api(page: Page) -> Response:
     """The APIs, each of which has a console."""
-    apis = await excerpt(page, "resource-servers", searched=("name", "identifier"), query=WITHOUT_SECRET)
+    apis = await excerpt(page, "resource-servers", **WITHOUT_SECRET)
     return page.render("console.html", apis=apis)
 
 

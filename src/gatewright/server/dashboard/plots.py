@@ -98,10 +98,21 @@ def bars(days: Sequence[tuple[date, int]]) -> Bars:
     for index, (day, count) in enumerate(days):
         height = highest * count / top
         left = MARGIN + step * (index + GAP / 2)
-        drawn.append(Bar(_r(left), _r(base - height), _r(step * (1 - GAP)), _r(height), str(day), count))
-    counts = tuple(Tick(_r(base - highest * part), f"{round(top * part):,}") for part in (0.0, 0.5, 1.0))
+        drawn.append(
+            Bar(
+                rounded(left),
+                rounded(base - height),
+                rounded(step * (1 - GAP)),
+                rounded(height),
+                str(day),
+                count,
+            )
+        )
+    counts = tuple(Tick(rounded(base - highest * part), f"{round(top * part):,}") for part in (0.0, 0.5, 1.0))
     named = {index: day for index, (day, _) in enumerate(days) if (len(days) - 1 - index) % 7 == 0}
-    ticks = tuple(Tick(_r(MARGIN + step * (index + 0.5)), f"{day:%d %b}") for index, day in named.items())
+    ticks = tuple(
+        Tick(rounded(MARGIN + step * (index + 0.5)), f"{day:%d %b}") for index, day in named.items()
+    )
     return Bars(WIDTH, BARS_HEIGHT, MARGIN, base, tuple(drawn), counts, ticks, summary(days))
 
 
@@ -139,18 +150,18 @@ def lanes(keys: Sequence[Mapping[str, Any]], *, now: float) -> Lanes:
             index * LANE,
             str(key["kid"]),
             tuple(
-                Stretch(_r(place(begin)), _r(max(place(end) - place(begin), 1.0)), phase)
+                Stretch(rounded(place(begin)), rounded(max(place(end) - place(begin), 1.0)), phase)
                 for begin, end, phase in _life(key, now)
             )
             if not key.get("next")
-            else (Stretch(_r(here), _r(WIDTH - here), "next"),),
-            _r(place(_seconds(key["revoked_at"]))) if key.get("revoked_at") else None,
+            else (Stretch(rounded(here), rounded(WIDTH - here), "next"),),
+            rounded(place(_seconds(key["revoked_at"]))) if key.get("revoked_at") else None,
         )
         for index, key in enumerate(keys)
     )
     height = LANE * len(keys)
-    times = (Tick(0.0, _day(start)), Tick(_r(here), "now"))
-    return Lanes(WIDTH, height + 22, LANE, _r(here), drawn, times)
+    times = (Tick(0.0, _day(start)), Tick(rounded(here), "now"))
+    return Lanes(WIDTH, height + 22, LANE, rounded(here), drawn, times)
 
 
 def _life(key: Mapping[str, Any], now: float) -> list[tuple[float, float, Phase]]:
@@ -173,5 +184,6 @@ def _day(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _r(number: float) -> float:
+def rounded(number: float) -> float:
+    """A place, as exact as can be seen."""
     return round(number, 1)

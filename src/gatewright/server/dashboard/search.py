@@ -1,6 +1,6 @@
 """The search: pages, actions, APIs and applications by what they are called, and a log event by its id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -8,16 +8,12 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, title
-from gatewright.server.dashboard.listing import first
 from gatewright.server.dashboard.operations import Operations, Record
 from gatewright.server.dashboard.page import Page, Route, part
 from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.dashboard.sentences import sentence
 
 MOST: Final = 8  # of each kind
-MOST_READS: Final = 20
-"""Pages of records that are looked through while somebody types; the lists themselves look through all."""
-
 LONGEST: Final = 600  # as long as an identifier
 
 
@@ -52,6 +48,8 @@ PAGES: Final = (
     Place("Home", "What needs attention, refusals, tokens a day", "/", "dashboard overview"),
     Place("APIs", "What you protect, and its permissions", "/apis", "resource servers audience scopes"),
     Place("Applications", "Who asks for tokens", "/apps", "clients machine to machine m2m access"),
+    Place("Console", "Take a token, call an API", "/console", "test try postman curl request"),
+    Place("Insights", "Tokens by the hour, refusals by reason", "/insights", "plots charts statistics"),
     Place("Logs", "What happened", "/logs", "events audit"),
     Place("Refusals", "What the guards of your APIs refused", "/logs/refusals", "denied 401 403 guards"),
     Place("Signing keys", "What tokens are signed with", "/keys", "jwks kid certificates"),
@@ -105,8 +103,7 @@ def _has_all(text: str, wanted: str) -> bool:
 
 async def _apis(operations: Operations, q: str) -> tuple[Result, ...]:
     exact = await operations.find(f"resource-servers/{part(q)}", **WITHOUT_SECRET)
-    members = ("name", "identifier", "id")
-    found = await _looked_up(operations, "resource-servers", members, WITHOUT_SECRET, q)
+    found = await _looked_up(operations, "resource-servers", q, WITHOUT_SECRET)
     results = [
         Result(title(api), str(api["identifier"]), f"{PREFIX}/apis/{part(api['id'])}")
         for api in _first_of("id", exact, found)
@@ -117,7 +114,7 @@ async def _apis(operations: Operations, q: str) -> tuple[Result, ...]:
 async def _applications(operations: Operations, q: str) -> tuple[Result, ...]:
     shown = {"fields": "client_id,name"}
     exact = await operations.find(f"clients/{part(q)}", **shown)
-    found = await _looked_up(operations, "clients", ("name", "client_id"), shown, q)
+    found = await _looked_up(operations, "clients", q, shown)
     results = [
         Result(
             str(app.get("name") or app["client_id"]),
@@ -129,10 +126,9 @@ async def _applications(operations: Operations, q: str) -> tuple[Result, ...]:
     return _with_more(results, "applications", "/apps", q)
 
 
-async def _looked_up(
-    operations: Operations, noun: str, members: tuple[str, ...], query: dict[str, str], q: str
-) -> list[Record]:
-    return await first(operations, noun, searched=members, query=query, q=q, most=MOST + 1, reads=MOST_READS)
+async def _looked_up(operations: Operations, noun: str, q: str, query: Mapping[str, str]) -> list[Record]:
+    found: list[Record] = await operations.get(noun, search=q, per_page=MOST + 1, **query)
+    return found
 
 
 async def _log_events(operations: Operations, q: str) -> tuple[Result, ...]:

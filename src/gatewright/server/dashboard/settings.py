@@ -1,11 +1,14 @@
 """The tenant's settings that this server acts on, as the operation of their noun takes them."""
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.page import Form, Page, Route
+from gatewright.server.dashboard.operations import Record
+from gatewright.server.dashboard.page import Form, Page, Route, part
 from gatewright.server.errors import ApiError
+
+MOST_OFFERED: Final = 50  # to choose from; of more than these, one is typed
 
 _QUOTAS = ("per_hour", "per_day")
 _PACES = ("token_endpoint", "management_api")
@@ -18,8 +21,7 @@ class _NotANumber(ValueError):
 async def show(page: Page) -> Response:
     """The settings as they are."""
     settings = await page.operations.get("tenants/settings")
-    apis = [api for api in await page.operations.all("resource-servers") if not api.get("is_system")]
-    return page.render("settings.html", settings=settings, apis=apis, typed=_typed(settings))
+    return page.render("settings.html", apis=await _apis(page), most=MOST_OFFERED, typed=_typed(settings))
 
 
 async def save(page: Page) -> Response:
@@ -31,9 +33,21 @@ async def save(page: Page) -> Response:
         await page.operations.patch("tenants/settings", _members(page.form, before))
     except (ApiError, _NotANumber) as refusal:
         fault = refusal.message if isinstance(refusal, ApiError) else str(refusal)
-        apis = [api for api in await page.operations.all("resource-servers") if not api.get("is_system")]
-        return page.render("settings.html", fault=fault, apis=apis, typed=typed)
+        return page.render(
+            "settings.html", fault=fault, apis=await _apis(page), most=MOST_OFFERED, typed=typed
+        )
+    audience = typed["default_audience"]
+    if audience and await page.operations.find(f"resource-servers/{part(audience)}", fields="id") is None:
+        return await page.go("/settings", f"Saved. There is no API {audience} yet, which is the default.")
     return await page.go("/settings", "Saved.")
+
+
+async def _apis(page: Page) -> list[Record]:
+    """Those to choose from: one more than are offered, where there are more."""
+    found: list[Record] = await page.operations.get(
+        "resource-servers", per_page=MOST_OFFERED + 2, fields="identifier,name,is_system"
+    )
+    return [api for api in found if not api.get("is_system")]
 
 
 _TEXTS = ("friendly_name", "support_email", "support_url", "default_audience")

@@ -155,6 +155,33 @@ class TokenRequestsMade(Struct):
     needless: int
 
 
+class TokenSeriesMade(Struct):
+    """Tokens of one client or for one API, or of all others, in each step of time."""
+
+    total: int
+    issued: list[int]
+    audience: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class TokensOverTimeMade(Struct):
+    """Tokens issued from a time on, in steps of so many seconds."""
+
+    from_: str = field(name="from")
+    to: str
+    step: int
+    series: list[TokenSeriesMade]
+
+
+class RefusalsByReasonMade(Struct):
+    """How often requests were refused for one reason, by guards or by the token endpoint."""
+
+    refused_by: Literal["guard", "token_endpoint"]
+    reason: str
+    count: int
+
+
 class RefusalMade(Struct):
     """Refusals of one kind in one minute, and what this server knows of them."""
 

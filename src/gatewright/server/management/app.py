@@ -15,6 +15,7 @@ from gatewright.server.management import (
     client_secrets,
     clients,
     guard_reports,
+    insights,
     log_streams,
     logs,
     resource_servers,
@@ -47,6 +48,7 @@ ROUTES = (
     *stats.ROUTES,
     *guard_reports.ROUTES,
     *attention.ROUTES,
+    *insights.ROUTES,
 )
 """What this server has a subject for; `tools.ROUTES` are answered beside them."""
 

@@ -25,8 +25,9 @@ from gatewright.server.management.endpoint import (
 )
 from gatewright.server.management.global_client import list_global
 from gatewright.server.management.naming import named_client
-from gatewright.server.management.schema import boolean, invalid_body
+from gatewright.server.management.schema import boolean, invalid_body, looked_for
 from gatewright.server.model import client_document, merge_client, new_client_id, new_client_secret
+from gatewright.server.store.conditions import client_has, client_may_use
 
 _READ = ("read:clients", "read:client_keys", "read:client_credentials")
 _UPDATE = ("update:clients", "update:client_keys", "update:client_credentials")
@@ -103,13 +104,16 @@ def list_all(call: Call) -> object:
     first_party = boolean(call.query, "is_first_party")
     if first_party is not None:
         equals["is_first_party"] = first_party
+    sought, grant_type = (looked_for(call.query, name) for name in ("search", "grant_type"))
+    wanted = [client_has(sought)] if sought is not None else []
+    wanted += [client_may_use(grant_type)] if grant_type is not None else []
     shown: list[dict[str, object]] = []
 
     def render(client: Client) -> object:
         shown.append(_filtered(call, _visible(call, client)))
         return shown[-1]
 
-    body = paged(call, "clients", lambda page: call.tx.clients.page(page, **equals), render)
+    body = paged(call, "clients", lambda page: call.tx.clients.page(page, *wanted, **equals), render)
     return Answer(body, reveals_secret=any("client_secret" in members for members in shown))
 
 
@@ -235,6 +239,8 @@ _SHOWN = Record("Client", ClientUpdate, answers.ClientMade)
 _FILTERS = (
     text("app_type", "Kinds of application, parted by commas"),
     flag("is_first_party", "Only first-party applications, or only others"),
+    text("search", "Only those with this in their name or client id, whatever its case (ours)"),
+    text("grant_type", "Only those that may use this grant type (ours)"),
     flag("is_global", "Only the client that stands for all applications, or only others"),
 )
 

@@ -190,14 +190,15 @@ def paged(
     boolean(call.query, "include_fields")  # a wrong one is told, though there be nothing to leave out
     if "take" in call.query or "from" in call.query:
         limit = integer(call.query, "take", default=50, low=1, high=LARGEST_PAGE)
-        rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from"))))
+        rows = page(Page(limit=limit, after=_checkpoint(call.query.get("from")), is_counted=False))
         wrapped: dict[str, object] = {name: [render(item) for item in rows.items]}
         return wrapped if rows.next is None else {**wrapped, "next": str(rows.next)}
     limit = integer(call.query, "per_page", default=50, low=0, high=LARGEST_PAGE)
     start = integer(call.query, "page", default=0, low=0, high=LARGEST_OFFSET) * limit
-    rows = page(Page(start=start, limit=limit))
+    is_counted = bool(boolean(call.query, "include_totals"))
+    rows = page(Page(start=start, limit=limit, is_counted=is_counted))
     items = [render(item) for item in rows.items]
-    if not boolean(call.query, "include_totals"):
+    if not is_counted:
         return items
     counts = {"total": rows.total, "start": start, "limit": limit, "length": len(items)}
     return {member or name: counts[member] if member else items for member in totals}

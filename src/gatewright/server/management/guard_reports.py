@@ -4,7 +4,7 @@ Ours: Auth0 has nothing of the kind. Reports come in by an operation that opens 
 believed no further than to be shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -18,6 +18,7 @@ from gatewright.server.management.endpoint import Call, endpoint, paged
 from gatewright.server.management.naming import find_api
 from gatewright.server.management.schema import Body, ScopeValue, integer, invalid_body
 from gatewright.server.reported import ReportedRefusal, ReportedUse
+from gatewright.server.store import Page, Rows
 
 KEPT = 30 * 86400  # seconds for which refusals are kept
 BOUND_BY = "gatewright_reports_for"
@@ -91,12 +92,14 @@ def list_refusals(call: Call) -> object:
     since = integer(call.query, "since", default=0, low=0, high=LATEST)
     names = ("audience", "client_id", "reason", "request_id")
     equals = {name: call.query[name] for name in names if name in call.query}
-    return paged(
-        call,
-        "refusals",
-        lambda page: call.tx.guard_reports.refusals(page, since=since, **equals),
-        lambda row: _shown(call, row),
-    )
+    known: dict[ReportedRefusal, Known] = {}
+
+    def page(wanted: Page) -> Rows[ReportedRefusal]:
+        rows = call.tx.guard_reports.refusals(wanted, since=since, **equals)
+        known.update(_known(call, rows.items))
+        return rows
+
+    return paged(call, "refusals", page, lambda row: _shown(row, known[row]))
 
 
 def list_uses(call: Call) -> object:
@@ -164,17 +167,30 @@ def _is_client(call: Call, client_id: str) -> bool:
     return call.tx.clients.first(client_id=client_id) is not None
 
 
-def _shown(call: Call, row: ReportedRefusal) -> dict[str, object]:
-    client = call.tx.clients.first(client_id=row.client_id) if row.client_id else None
-    resource_server = find_api(call, row.audience)
-    grant = (
-        None
-        if client is None or resource_server is None
-        else call.tx.client_grants.first(
-            client_id=client.client_id, resource_server_id=resource_server.id, subject_type="client"
+def _known(call: Call, rows: Sequence[ReportedRefusal]) -> dict[ReportedRefusal, Known]:
+    """What the server has of each row's application, API and grant, by as many questions as for one row."""
+    ids = tuple({row.client_id for row in rows} - {""})
+    clients = {each.client_id: each for each in call.tx.clients.find(client_id=ids)}
+    apis = {audience: find_api(call, audience) for audience in {row.audience for row in rows}}
+    grants = {
+        (grant.client_id, grant.resource_server_id): grant
+        for grant in call.tx.client_grants.find(
+            client_id=ids,
+            resource_server_id=tuple(api.id for api in apis.values() if api is not None),
+            subject_type="client",
         )
-    )
-    diagnosis = diagnose(row, Known(client, resource_server, grant))
+    }
+    found = {}
+    for row in rows:
+        api = apis[row.audience]
+        grant = None if api is None else grants.get((row.client_id, api.id))
+        found[row] = Known(clients.get(row.client_id), api, grant)
+    return found
+
+
+def _shown(row: ReportedRefusal, known: Known) -> dict[str, object]:
+    client = known.client
+    diagnosis = diagnose(row, known)
     optional = {
         "method": row.method,
         "route": row.route,

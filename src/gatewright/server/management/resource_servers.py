@@ -12,7 +12,7 @@ from gatewright.server.context import Server
 from gatewright.server.errors import AlreadyExists, ApiError
 from gatewright.server.management import answers, permissions, token_encryption
 from gatewright.server.management.client_grants import revoke_tokens
-from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, texts
+from gatewright.server.management.description import FIELDS, PAGING, Items, Nothing, Record, text, texts
 from gatewright.server.management.endpoint import Answer, Call, endpoint, paged
 from gatewright.server.management.naming import find_api, identifier_of
 from gatewright.server.management.schema import (
@@ -22,6 +22,7 @@ from gatewright.server.management.schema import (
     chosen,
     invalid_body,
     invalid_query,
+    looked_for,
     require_unique,
 )
 from gatewright.server.management.token_encryption import TokenEncryption
@@ -37,7 +38,7 @@ from gatewright.server.model import (
     resource_server_document,
 )
 from gatewright.server.store import Transaction
-from gatewright.server.store.conditions import resource_server_is_one_of
+from gatewright.server.store.conditions import resource_server_has, resource_server_is_one_of
 
 Lifetime = Annotated[int, Meta(ge=0, le=2_592_000)]
 UserPolicy = Literal["allow_all", "deny_all", "require_client_grant"]
@@ -177,7 +178,11 @@ def list_all(call: Call) -> object:
     if len(wanted) > MOST_IDENTIFIERS:
         raise invalid_query(f"Array is too long, maximum {MOST_IDENTIFIERS}", "identifiers")
     has_system = call.server.settings.management_audience in wanted
-    conditions = (resource_server_is_one_of(wanted, with_system=has_system),) if wanted else ()
+    conditions = [resource_server_is_one_of(wanted, with_system=has_system)] if wanted else []
+    sought = looked_for(call.query, "search")
+    if sought is not None:
+        own = call.server.settings.management_audience
+        conditions.append(resource_server_has(sought, system_identifier=own))
     shown: list[dict[str, object]] = []
 
     def render(resource_server: ResourceServer) -> object:
@@ -316,6 +321,7 @@ def _remove_scopes(tx: Transaction, resource_server: ResourceServer, *, removed:
 
 _SHOWN = Record("ResourceServer", ResourceServerPatch, answers.ResourceServerMade)
 _IDENTIFIERS = texts("identifiers", "Only the APIs with these identifiers", most=MOST_IDENTIFIERS)
+_SEARCH = text("search", "Only those with this in their name, identifier or id, whatever its case (ours)")
 
 ROUTES = (
     endpoint(
@@ -323,7 +329,7 @@ ROUTES = (
         "/resource-servers",
         list_all,
         scope="read:resource_servers",
-        query=(*PAGING, *FIELDS, _IDENTIFIERS),
+        query=(*PAGING, *FIELDS, _IDENTIFIERS, _SEARCH),
         answers=Items(_SHOWN.in_part(), "resource_servers"),
     ),
     endpoint(

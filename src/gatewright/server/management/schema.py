@@ -162,6 +162,18 @@ def searched(query: Mapping[str, str], language: Callable[[str], Condition | Non
     return () if wanted is None else (wanted,)
 
 
+def looked_for(query: Mapping[str, str], name: str) -> str | None:
+    """A text of the query that is looked for in records.
+
+    Raises:
+        ApiError: 400 ``invalid_query_string``.
+    """
+    text = query.get(name) or None
+    if text is not None and "\x00" in text:
+        raise invalid_query("Holds a NUL", name)  # where SQL's LIKE would end
+    return text
+
+
 def chosen(query: Mapping[str, str], members: dict[str, object]) -> dict[str, object]:
     """The members that ``fields`` and ``include_fields`` of the query ask for.
 

@@ -1,4 +1,4 @@
-"""``/api/v2/stats``: how much the server was used, counted in the log of events.
+"""``/api/v2/stats``: how much the server was used, counted as the events were written.
 
 Machines do not log in: a token issued is a login, and a client that got one is an active user.
 """
@@ -11,7 +11,6 @@ from gatewright.server.management import answers
 from gatewright.server.management.description import Items, Record, Value, text
 from gatewright.server.management.endpoint import Call, endpoint
 from gatewright.server.management.schema import invalid_query
-from gatewright.server.model import EventType
 
 DAYS = timedelta(days=30)
 SECONDS_A_DAY = 86400
@@ -23,11 +22,7 @@ _DAY = "(19[7-9]|2[0-9]{2})[0-9](0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 def daily(call: Call) -> object:
     """Tokens issued a day, by UTC; without ``from`` and ``to`` the last 30 days."""
     first, last = _days(call)
-    days = call.tx.events.by_day(
-        EventType.CLIENT_CREDENTIALS_EXCHANGED,
-        since=first.timestamp(),
-        until=(last + timedelta(days=1)).timestamp(),
-    )
+    days = call.tx.token_hours.by_day(since=_number(first), until=_number(last))
     return [
         {
             "date": iso_time(day.starts_at),
@@ -44,13 +39,13 @@ def daily(call: Call) -> object:
 def active_users(call: Call) -> object:
     """How many clients got a token in the last 30 days; a bare number."""
     since = call.server.now() - DAYS.total_seconds()
-    return call.tx.events.clients_seen(EventType.CLIENT_CREDENTIALS_EXCHANGED, since=since)
+    return call.tx.token_hours.holders(since=since)
 
 
 def token_requests(call: Call) -> object:
     """Tokens issued a day, client and audience, and how many while the one before had half its life left."""
     first, last = _days(call)
-    found = call.tx.token_requests.between(*(int(day.timestamp()) // SECONDS_A_DAY for day in (first, last)))
+    found = call.tx.token_requests.between(_number(first), _number(last))
     return [
         {
             "date": iso_time(each.day * SECONDS_A_DAY),
@@ -61,6 +56,11 @@ def token_requests(call: Call) -> object:
         }
         for each in found
     ]
+
+
+def _number(day: datetime) -> int:
+    """Days since 1970."""
+    return int(day.timestamp()) // SECONDS_A_DAY
 
 
 def _days(call: Call) -> tuple[datetime, datetime]:

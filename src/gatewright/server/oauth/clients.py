@@ -34,7 +34,8 @@ def _by_secret(server: Server, request: TokenRequest, client: Client | None) -> 
     used = _matching(request.secrets or ("",), candidate.secrets)
     if client is None or candidate is _NOBODY or not client.uses_secret or used is None:
         headers = BASIC_CHALLENGE if request.uses_basic else None
-        raise OAuthError(401, "access_denied", "Unauthorized", headers=headers)
+        reason = "unknown_client" if client is None else "wrong_credentials"
+        raise OAuthError(401, "access_denied", "Unauthorized", reason=reason, headers=headers)
     server.events.note_use(client.client_id, used.id, server.now())
     return client
 

@@ -75,9 +75,9 @@ GRANT_TYPES: dict[str, Callable[[TokenRequest, Client, GrantPolicy], Authorizati
 
 def _known_audience(request: TokenRequest, client: Client, policy: GrantPolicy) -> ResourceServer:
     if request.audience is None:
-        raise _denied("Non-global clients are not allowed access to APIv1")
+        raise _denied("no_audience", "Non-global clients are not allowed access to APIv1")
     if policy.resource_server is None:
-        raise _denied(f"Service not enabled within domain: {_shown(request.audience)}")
+        raise _denied("unknown_api", f"Service not enabled within domain: {_shown(request.audience)}")
     # Issuing a weaker token than the API or the client asks for would be worse than issuing none.
     if policy.resource_server.unmet_demand is not None:
         unmet = policy.resource_server.unmet_demand
@@ -95,23 +95,24 @@ def _granted_scopes(
     if grant is None or resource_server.client_policy == "deny_all":
         audience = _shown(str(request.audience))
         raise _denied(
+            "no_grant",
             f'Client "{client.client_id}" is not authorized to access resource server "{audience}". '
-            'You need to create a "client-grant" associated to this API.'
+            'You need to create a "client-grant" associated to this API.',
         )
     if request.organization is not None or grant.document.get("organization_usage") == "require":
-        raise _denied("The client-grant cannot be used with an organization on this server")
+        raise _denied("organization", "The client-grant cannot be used with an organization on this server")
     granted = grant.scopes_at(resource_server)
     if request.scope is None:
         return granted
     known = frozenset(granted)
     missing = [scope for scope in request.scope if scope not in known]
     if missing:
-        raise _denied(f"Client has not been granted scopes: {_shown(' '.join(missing))}")
+        raise _denied("scope_not_granted", f"Client has not been granted scopes: {_shown(' '.join(missing))}")
     return request.scope
 
 
-def _denied(description: str) -> OAuthError:
-    return OAuthError(403, "access_denied", description)
+def _denied(reason: str, description: str) -> OAuthError:
+    return OAuthError(403, "access_denied", description, reason=reason)
 
 
 def _shown(text: str) -> str:

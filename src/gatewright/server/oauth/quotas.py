@@ -50,7 +50,9 @@ async def require_quota(server: Server, http: Request, authorization: Authorizat
     headers = quota_header(spending)
     if spending.refused_by is not None:
         headers |= rate_limit_headers(spending)
-        raise OAuthError(429, "too_many_requests", "Client quota exceeded", headers=headers)
+        raise OAuthError(
+            429, "too_many_requests", "Client quota exceeded", reason="quota_exceeded", headers=headers
+        )
     return headers
 
 

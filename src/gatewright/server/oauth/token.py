@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewright.jose import JWK, jwt
-from gatewright.server.client import Client
 from gatewright.server.context import Server
 from gatewright.server.errors import NO_STORE, OAuthError, StoreUnavailable
 from gatewright.server.events import log_event
-from gatewright.server.model import HMAC_ALGORITHMS, EventType
+from gatewright.server.model import HMAC_ALGORITHMS, EventType, GrantPolicy
 from gatewright.server.oauth.claims import DIALECTS, access_token_claims
 from gatewright.server.oauth.clients import authenticate
 from gatewright.server.oauth.grants import Authorization, authorize
@@ -43,7 +42,7 @@ async def issue_token(server: Server, http: Request) -> Response:
         quota = await require_quota(server, http, authorization)
     except OAuthError as refusal:
         if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:  # which says nothing about the client
-            _record_refusal(server, http, request, policy.client, refusal)
+            _record_refusal(server, http, request, policy, refusal)
         raise
     claims = access_token_claims(authorization, issuer=server.settings.issuer, now=int(server.now()))
     token = _sign(server, authorization, claims)
@@ -112,14 +111,21 @@ def _record_token(server: Server, http: Request, authorization: Authorization) -
 
 
 def _record_refusal(
-    server: Server, http: Request, request: TokenRequest, client: Client | None, refusal: OAuthError
+    server: Server, http: Request, request: TokenRequest, policy: GrantPolicy, refusal: OAuthError
 ) -> None:
+    client, now = policy.client, server.now()
+    server.events.note_refusal(
+        refusal.reason,
+        client.client_id if client else "",
+        str(request.audience) if policy.resource_server else "",
+        at=now,
+    )
     cause = f": {refusal.__cause__}" if refusal.__cause__ is not None else ""
     description = f"{refusal.description}{cause}"[:LONGEST_LOGGED]
     note(http, client_id=request.client_id[:64], refused=description)
     event = log_event(
         EventType.CLIENT_CREDENTIALS_REFUSED,
-        date=server.now(),
+        date=now,
         source=server.source,
         caller=caller(http),
         description=description,
@@ -127,6 +133,6 @@ def _record_refusal(
         client_name=client.name if client else None,
         audience=(request.audience or "")[:LONGEST_LOGGED],
         scope=(" ".join(request.scope or ())[:LONGEST_LOGGED],),
-        details={"error": refusal.error},
+        details={"error": refusal.error, "reason": refusal.reason},
     )
     server.events.record(event)

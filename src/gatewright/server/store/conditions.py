@@ -37,6 +37,26 @@ def user_is_permitted(resource_server_id: str) -> Condition:
     return tables.users.c.document.contains(resource_server_id)
 
 
+def client_has(text: str) -> Condition:
+    """Clients with the text in their name or id, whatever its case."""
+    return tables.clients.c.sought.contains(text.casefold(), autoescape=True)
+
+
+def client_may_use(grant_type: str) -> Condition:
+    """Clients with this grant type."""
+    return tables.clients.c.grant_types.contains(f" {grant_type} ", autoescape=True)
+
+
+def resource_server_has(text: str, *, system_identifier: str) -> Condition:
+    """APIs with the text in their name, identifier or id, whatever its case.
+
+    The system API's identifier is not in its row.
+    """
+    columns = tables.resource_servers.c
+    found = columns.sought.contains(text.casefold(), autoescape=True)
+    return or_(found, columns.is_system) if text.casefold() in system_identifier.casefold() else found
+
+
 def resource_server_is_one_of(identifiers: Sequence[str], *, with_system: bool) -> Condition:
     """APIs by identifier; the system API's is not in its row."""
     columns = tables.resource_servers.c

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from gatewright.server.errors import StoreUnavailable
 
+CACHE = 24_000  # KiB of the file that a connection keeps, at most: ten thousand applications
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process's write
 
 
@@ -30,7 +31,7 @@ def make_engine(url: str, *, begin: str, size: int) -> Engine:
         # The driver would begin transactions by itself, and later than we mean.
         connection.isolation_level = None
         _use_write_ahead_log(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

@@ -85,9 +85,19 @@ class GuardReports:
         shown = rows[: page.limit]
         return Rows(
             [_unpacked(row) for row in shown],
-            int(self.connection.execute(count).scalar_one()),
+            int(self.connection.execute(count).scalar_one()) if page.is_counted else 0,
             next=shown[-1].position if shown and len(rows) > len(shown) else None,
         )
+
+    def by_reason(self, *, since: float, **equals: str) -> dict[str, int]:
+        """How many requests were refused from a minute on, by reason."""
+        matching = (refusals.c[name] == value for name, value in equals.items())
+        query = (
+            select(refusals.c.reason, func.sum(refusals.c.times))
+            .where(refusals.c.minute >= since, *matching)
+            .group_by(refusals.c.reason)
+        )
+        return {reason: int(times) for reason, times in self.connection.execute(query)}
 
     def uses(self, **equals: str) -> list[ReportedUse]:
         """The scopes that were used, by API, client and scope."""

@@ -1,4 +1,4 @@
-"""The audit log in the database: added to, searched, followed and counted."""
+"""The audit log in the database: added to, searched and followed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Integer, Row, cast, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.errors import NotFound
-from gatewright.server.model import EventType, LogEvent
+from gatewright.server.model import EventType, LogEvent, log_id_at
 from gatewright.server.store.conditions import Condition
 from gatewright.server.store.paging import Page, Rows
 from gatewright.server.store.records import decode, encode
@@ -18,8 +18,20 @@ from gatewright.server.store.tables import log_events
 MOST_FOUND = 1000
 """A search answers no more than these, as Auth0's does; who wants all follows by checkpoint."""
 
-SECONDS_A_DAY = 86400
 SECONDS_AN_HOUR = 3600
+
+LONGEST_AUDIENCE = 600
+"""Characters that are compared: no API has a longer identifier, and strangers ask for what they like."""
+
+
+def _ids_of(low: float | None, high: float | None) -> list[Condition]:
+    """What a span of time says of ids, which are in order and indexed: a microsecond more at either end."""
+    found = []
+    if low is not None and low > 1:
+        found.append(log_events.c.log_id >= log_id_at(low - 1e-6))
+    if high is not None and high > 1:
+        found.append(log_events.c.log_id < log_id_at(high + 1e-6))
+    return found
 
 
 def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of whatever type
@@ -27,15 +39,15 @@ def _member(name: str) -> Any:  # noqa: ANN401 - a column of the document's, of 
 
 
 _TEXTS = ("client_name", "description", "user_agent", "scope")
-_KEYWORDS = (
-    *("audience", "connection", "environment_name", "hostname", "ip", "tenant_name", "user_id", "user_name"),
-)
+_KEYWORDS = (*("connection", "environment_name", "hostname", "ip", "tenant_name", "user_id", "user_name"),)
 _FIELDS = {
-    "type": Field(log_events.c.type),
-    "client_id": Field(log_events.c.client_id),
+    "type": Field(log_events.c.type, is_broad=True),
+    "client_id": Field(log_events.c.client_id, narrows=True),
+    "audience": Field(log_events.c.audience, longest=LONGEST_AUDIENCE, narrows=True),
     "log_id": Field(log_events.c.log_id),
     "_id": Field(log_events.c.log_id),
-    "date": Field(log_events.c.date, "date"),
+    "date": Field(log_events.c.date, "date", within=_ids_of),
+    "details.reason": Field(_member("details.reason")),
     "details.request_id": Field(_member("details.request_id")),
     **{name: Field(_member(name), "text") for name in _TEXTS},
     **{name: Field(_member(name)) for name in _KEYWORDS},
@@ -49,16 +61,6 @@ def log_search(query: str) -> Condition | None:
         SearchRefused: when it is not understood.
     """
     return search(query, _FIELDS, words_in=("client_name", "description"))
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What happened on one day: how often, and when first and last, in seconds since 1970."""
-
-    starts_at: float
-    count: int
-    first: float
-    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class LogEvents:
                 "type": event.type.value,
                 "client_id": event.client_id,
                 "document": encode(event.document),
+                "audience": str(event.document.get("audience", ""))[:LONGEST_AUDIENCE] or None,
             }
             for event in batch
         ]
@@ -108,12 +111,14 @@ class LogEvents:
         order = log_events.c.log_id.desc() if newest_first else log_events.c.log_id
         limit = max(0, min(page.limit, MOST_FOUND - page.start))
         query = select(log_events).where(*conditions).order_by(order).offset(page.start).limit(limit)
+        events = [_event(row) for row in self.connection.execute(query)]
+        if not page.is_counted:
+            return Rows(events, 0)
+        if len(events) < limit and (events or not page.start):
+            return Rows(events, page.start + len(events))  # looking once more would take as long
         found = select(log_events.c.log_id).where(*conditions).limit(MOST_FOUND).subquery()
         count = select(func.count()).select_from(found)
-        return Rows(
-            [_event(row) for row in self.connection.execute(query)],
-            self.connection.execute(count).scalar_one(),
-        )
+        return Rows(events, self.connection.execute(count).scalar_one())
 
     def after(self, log_id: str, limit: int, *, before: float | None = None) -> Sequence[LogEvent]:
         """The events that follow ``log_id``, oldest first, as far as they happened before that time."""
@@ -124,42 +129,21 @@ class LogEvents:
             _event(row) for row in self.connection.execute(query.order_by(log_events.c.log_id).limit(limit))
         ]
 
-    def by_day(self, type_: EventType, *, since: float, until: float) -> list[Day]:
-        """How many events of a type each day (UTC) had; days without any are not there."""
-        day = cast(log_events.c.date / SECONDS_A_DAY, Integer)
-        query = (
-            select(day, func.count(), func.min(log_events.c.date), func.max(log_events.c.date))
-            .where(log_events.c.type == type_.value, log_events.c.date >= since, log_events.c.date < until)
-            .group_by(day)
-            .order_by(day)
-        )
-        return [
-            Day(number * SECONDS_A_DAY, count, first, last)
-            for number, count, first, last in self.connection.execute(query)
-        ]
-
     def tokens_by_hour(self, *, since: float, until: float) -> list[HourOfTokens]:
         """The tokens issued between two moments, by audience and hour."""
-        audience = _member("audience")
-        hour = cast(log_events.c.date / SECONDS_AN_HOUR, Integer)
+        audience, hour = log_events.c.audience, cast(log_events.c.date / SECONDS_AN_HOUR, Integer)
         query = (
             select(audience, func.count(), func.max(log_events.c.date))
             .where(
                 log_events.c.type == EventType.CLIENT_CREDENTIALS_EXCHANGED.value,
                 log_events.c.date >= since,
                 log_events.c.date <= until,
+                *_ids_of(since, until),
             )
             .group_by(audience, hour)
             .order_by(audience, hour)
         )
         return [HourOfTokens(*row) for row in self.connection.execute(query)]
-
-    def clients_seen(self, type_: EventType, *, since: float) -> int:
-        """How many clients had an event of a type."""
-        query = select(func.count(log_events.c.client_id.distinct())).where(
-            log_events.c.type == type_.value, log_events.c.date >= since
-        )
-        return int(self.connection.execute(query).scalar_one())
 
 
 def _event(row: Row[Any]) -> LogEvent:

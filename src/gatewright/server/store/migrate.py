@@ -10,7 +10,7 @@ from gatewright.server.errors import StartupError
 from gatewright.server.store.database import make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0006"
+HEAD = "0008"
 # Alembic keeps what it works on in its modules' globals: one database of a process after another.
 _upgrading = threading.Lock()
 

@@ -37,6 +37,11 @@ def decode(text: str) -> dict[str, object]:
     return cast("dict[str, object]", json.loads(text))
 
 
+def sought(*texts: str | None) -> str:
+    """What a search looks in: texts of a record in one case, a line each, for nobody types a new line."""
+    return "\n".join(text or "" for text in texts).casefold()
+
+
 def _pack_resource_server(record: ResourceServer, sealer: Sealer) -> Values:
     place = f"resource_servers|sealed_signing_secret|{record.id}"
     secret = record.signing_secret
@@ -46,6 +51,7 @@ def _pack_resource_server(record: ResourceServer, sealer: Sealer) -> Values:
         "is_system": record.is_system,
         "document": encode(record.document),
         "sealed_signing_secret": None if secret is None else sealer.seal(secret.encode(), place),
+        "sought": sought(record.name, record.identifier, record.id),
     }
 
 
@@ -68,6 +74,8 @@ def _pack_client(record: Client, sealer: Sealer) -> Values:
         "is_first_party": record.document.get("is_first_party") is True,
         "document": encode(record.document),
         "sealed_secrets": sealer.seal(json.dumps(list(map(asdict, record.secrets))).encode(), place),
+        "sought": sought(record.name, record.client_id),
+        "grant_types": f" {' '.join(record.grant_types)} ",
     }
 
 

@@ -5,8 +5,8 @@ AND (also by nothing), OR and NOT, grouped by parentheses.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -43,11 +43,17 @@ class Field:
     """What can be searched for.
 
     A ``keyword`` is compared whole, a ``text`` contains the words whatever their case, a ``date`` is seconds
-    since 1970 in the column and ISO 8601 in the query.
+    since 1970 in the column and ISO 8601 in the query. ``longest`` is how much of a text the column holds;
+    ``within`` is what a span of dates says of columns that have an index. Few records have the same value of
+    a field that ``narrows``, and very many that of one that ``is_broad``.
     """
 
     column: ColumnElement[object]
     kind: Literal["keyword", "text", "date"] = "keyword"
+    longest: int | None = None
+    narrows: bool = False
+    is_broad: bool = False
+    within: Callable[[float | None, float | None], Sequence[Condition]] = lambda _low, _high: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,25 @@ def search(query: str, fields: Mapping[str, Field], *, words_in: tuple[str, ...]
     tokens = _tokens(query)
     if not tokens:
         return None
-    parser = _Parser(tokens, fields, words_in)
+    parser = _Parser(tokens, _steered(fields, tokens), words_in)
     condition = parser.alternatives()
     parser.require_end()
     return condition
+
+
+def _steered(fields: Mapping[str, Field], tokens: list[_Token]) -> Mapping[str, Field]:
+    """The fields, the broad ones without their index where all terms hold and another narrows.
+
+    The database cannot know which of two indexes leads to less, and takes any.
+    """
+    has_choice = any(token.kind == "operator" and _operator(token) != "AND" for token in tokens)
+    named = [fields[token.text] for token in tokens if token.kind == "field" and token.text in fields]
+    if has_choice or not any(field.narrows for field in named):
+        return fields
+    return {
+        name: replace(field, column=func.coalesce(field.column, "")) if field.is_broad else field
+        for name, field in fields.items()
+    }
 
 
 def _tokens(query: str) -> list[_Token]:
@@ -204,9 +225,9 @@ def _matches(field: Field, token: _Token) -> Condition:
 def _equals(field: Field, token: _Token) -> Condition:
     if field.kind == "date":
         low, high = _span(token.text)
-        return and_(field.column >= low, field.column < high)
+        return and_(field.column >= low, field.column < high, *field.within(low, high))
     is_prefix = token.kind == "word" and token.text.endswith("*") and not token.text.endswith("\\*")
-    text = re.sub(r"\\(.)", r"\1", token.text[:-1] if is_prefix else token.text)
+    text = re.sub(r"\\(.)", r"\1", token.text[:-1] if is_prefix else token.text)[: field.longest]
     if field.kind == "text":
         return field.column.icontains(text, autoescape=True)
     return field.column.startswith(text, autoescape=True) if is_prefix else field.column == text
@@ -217,13 +238,16 @@ def _between(field: Field, text: str) -> Condition:
     if match is None or field.kind != "date":
         raise SearchRefused("A range is [from TO to] of a date")
     conditions: list[Condition] = [field.column.is_not(None)]
+    first = end = None
     if match["low"] != "*":
         low, after = _span(match["low"].strip('"'))
-        conditions.append(field.column >= (low if match["open"] == "[" else after))
+        first = low if match["open"] == "[" else after
+        conditions.append(field.column >= first)
     if match["high"] != "*":
         high, after = _span(match["high"].strip('"'))
-        conditions.append(field.column < (after if match["close"] == "]" else high))
-    return and_(*conditions)
+        end = after if match["close"] == "]" else high
+        conditions.append(field.column < end)
+    return and_(*conditions, *field.within(first, end))
 
 
 def _span(text: str) -> tuple[float, float]:

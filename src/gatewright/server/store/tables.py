@@ -38,6 +38,8 @@ resource_servers = Table(
     Column("is_system", Boolean(name="is_system"), nullable=False),
     Column("document", Text, nullable=False),
     Column("sealed_signing_secret", LargeBinary, nullable=True),
+    # What a search of the list looks in, in one case; NULL in no row, as in `clients`.
+    Column("sought", Text, nullable=True),
     sqlite_autoincrement=True,
 )
 
@@ -50,6 +52,9 @@ clients = Table(
     Column("is_first_party", Boolean(name="is_first_party"), nullable=False),
     Column("document", Text, nullable=False),
     Column("sealed_secrets", LargeBinary, nullable=False),
+    Column("sought", Text, nullable=True),
+    # Those it may use, each between blanks.
+    Column("grant_types", Text, nullable=True),
     sqlite_autoincrement=True,
 )
 
@@ -123,6 +128,60 @@ token_requests = Table(
     Column("audience", String(600), primary_key=True),
     Column("asked", Integer, nullable=False),
     Column("needless", Integer, nullable=False),
+)
+
+# The same by the hour, for plots: `hour` in hours since 1970.
+token_hours = Table(
+    "token_hours",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("client_id", String(64), primary_key=True),
+    Column("audience", String(600), primary_key=True),
+    Column("issued", Integer, nullable=False),
+    Index("ix_token_hours_client_id_hour", "client_id", "hour"),
+    Index("ix_token_hours_audience_hour", "audience", "hour"),
+    sqlite_with_rowid=False,
+)
+
+# What the clients had that day, and what was issued for the APIs: `side` is `client_id` or `audience`.
+token_days = Table(
+    "token_days",
+    metadata,
+    Column("side", String(16), primary_key=True),
+    # Before the day: who had the most is then added up in the order of the rows.
+    Column("name", String(600), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("issued", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What all clients had together in an hour, and when each last had one: what is asked of each, told of all.
+token_totals = Table(
+    "token_totals",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("issued", Integer, nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+token_holders = Table(
+    "token_holders",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("last_at", Float, nullable=False, index=True),
+)
+
+# How many token requests were refused, by reason; "" for a client or an API that does not exist.
+token_refusals = Table(
+    "token_refusals",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("reason", String(40), primary_key=True),
+    Column("client_id", String(64), primary_key=True),
+    Column("audience", String(600), primary_key=True),
+    Column("times", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What was leased of a token quota in a window, by all processes together.
@@ -217,9 +276,12 @@ log_events = Table(
     metadata,
     Column("log_id", String(64), primary_key=True),
     Column("date", Float, nullable=False),
-    Column("type", String(64), nullable=False, index=True),
-    Column("client_id", String(64), nullable=True, index=True),
+    Column("type", String(64), nullable=False),
+    Column("client_id", String(64), nullable=True),
     Column("document", Text, nullable=False),
+    Column("audience", String(600), nullable=True),
+    # In the order of the log: the newest of a kind are found without looking at all of it.
+    *(Index(f"ix_log_events_{name}_log_id", name, "log_id") for name in ("type", "client_id", "audience")),
 )
 
 # What is kept of the tenant as a whole, by name.

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.store.tables import token_requests
+from gatewright.server.token_requests import Asked
 
 KEPT_DAYS = 90
+HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,27 @@ class TokenRequestCounts:
 
     connection: Connection
 
-    def add(self, counts: Mapping[tuple[int, str, str], tuple[int, int]]) -> None:
-        """Adds to what is there, ``(day, client_id, audience)`` to ``(asked, needless)``; old days go."""
-        if not counts:
+    def add(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
+        """Adds to what is there, by (hour, client_id, audience); old days go."""
+        if not issued:
             return
+        days: dict[tuple[int, str, str], tuple[int, int]] = {}
+        for (hour, client_id, audience), more in issued.items():
+            key = (hour // HOURS_A_DAY, client_id, audience)
+            times, needless = days.get(key, (0, 0))
+            days[key] = (times + more.times, needless + more.needless)
         rows = [
             {"day": day, "client_id": client_id, "audience": audience, "asked": asked, "needless": needless}
-            for (day, client_id, audience), (asked, needless) in counts.items()
+            for (day, client_id, audience), (asked, needless) in days.items()
         ]
         statement = sqlite_insert(token_requests)
-        table, more = token_requests.c, statement.excluded
+        table, new = token_requests.c, statement.excluded
         upsert = statement.on_conflict_do_update(
             index_elements=[table.day, table.client_id, table.audience],
-            set_={"asked": table.asked + more.asked, "needless": table.needless + more.needless},
+            set_={"asked": table.asked + new.asked, "needless": table.needless + new.needless},
         )
         self.connection.execute(upsert, rows)
-        newest = max(day for day, _, _ in counts)
+        newest = max(day for day, _, _ in days)
         self.connection.execute(delete(token_requests).where(table.day <= newest - KEPT_DAYS))
 
     def between(self, first: int, last: int) -> list[TokenRequestCount]:

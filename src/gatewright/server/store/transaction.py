@@ -22,6 +22,7 @@ from gatewright.server.store.quotas import QuotaWindows
 from gatewright.server.store.records import Kind, decode, encode
 from gatewright.server.store.secret_uses import SecretUses
 from gatewright.server.store.tables import changes, options, revisions
+from gatewright.server.store.token_hours import TokenHours
 from gatewright.server.store.token_requests import TokenRequestCounts
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Transaction:
         self.spent_assertions = SpentAssertions(connection)
         self.secret_uses = SecretUses(connection)
         self.token_requests = TokenRequestCounts(connection)
+        self.token_hours = TokenHours(connection)
         self.events = LogEvents(connection)
         self.quotas = QuotaWindows(connection)
         self.guard_reports = GuardReports(connection)
@@ -159,14 +161,14 @@ class Collection(Generic[T]):
         """One page of what ``find`` would answer; past the end it is empty."""
         position = self.kind.table.c.position
         matching = (*conditions, *self._conditions(equals))
-        count = select(func.count()).select_from(self.kind.table).where(*matching)
         query = self._where(*conditions, **equals).order_by(position).limit(page.limit + 1)
         query = query.offset(page.start) if page.after is None else query.where(position > page.after)
         rows = self.connection.execute(query).all()
         shown = rows[: page.limit]
+        count = select(func.count()).select_from(self.kind.table).where(*matching)
         return Rows(
             items=[self.kind.unpack(row, self.sealer) for row in shown],
-            total=self.connection.execute(count).scalar_one(),
+            total=self.connection.execute(count).scalar_one() if page.is_counted else 0,
             next=shown[-1].position if shown and len(rows) > len(shown) else None,
         )
 
