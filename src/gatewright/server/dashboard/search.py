@@ -15,8 +15,8 @@ from gatewright.server.dashboard.rendering import PREFIX
 from gatewright.server.dashboard.sentences import sentence
 
 MOST: Final = 8  # of each kind
-MOST_READS: Final = 20
-"""Pages of records that are looked through while somebody types; the lists themselves look through all."""
+MOST_READS: Final = 100
+"""Requests for records while somebody types: ten thousand are looked through, by the lists themselves all."""
 
 LONGEST: Final = 600  # as long as an identifier
 
