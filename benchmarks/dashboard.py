@@ -323,19 +323,29 @@ def _later(path: str, sizes: dict[str, int]) -> dict[str, str]:
 def measure(tenants: dict[str, Tenant]) -> dict[str, dict[str, float]]:
     """Seconds for each page in each tenant: medians, taken in turn."""
     addresses = {size: views(tenant) for size, tenant in tenants.items()}
-    medians: dict[str, dict[str, float]] = {}
-    for name in addresses["small"]:
-        seconds: dict[str, list[float]] = {size: [] for size in tenants}
-        for number in range(ROUNDS + 1):
+    seconds: dict[str, dict[str, list[float]]] = {
+        name: {size: [] for size in tenants} for name in addresses["small"]
+    }
+    # Around by around, so that a busy moment of the machine meets each page once.
+    for number in range(ROUNDS + 1):
+        for name, of in seconds.items():
             for size, tenant in tenants.items():
-                began = time.perf_counter()
-                status, body = tenant.page(addresses[size][name])
+                taken = ask(tenant, addresses[size][name])
                 if number:  # the first one loads what is used
-                    seconds[size].append(time.perf_counter() - began)
-                if status >= 400:  # noqa: PLR2004 - RFC 9110
-                    raise SystemExit(f"{addresses[size][name]}: {status} {body.decode()[:2000]}")
-        medians[name] = {size: statistics.median(times) for size, times in seconds.items()}
-    return medians
+                    of[size].append(taken)
+    return {
+        name: {size: statistics.median(times) for size, times in of.items()} for name, of in seconds.items()
+    }
+
+
+def ask(tenant: Tenant, address: str) -> float:
+    """Seconds for a page."""
+    began = time.perf_counter()
+    status, body = tenant.page(address)
+    taken = time.perf_counter() - began
+    if status >= 400:  # noqa: PLR2004 - RFC 9110
+        raise SystemExit(f"{address}: {status} {body.decode()[:2000]}")
+    return taken
 
 
 def main() -> None:

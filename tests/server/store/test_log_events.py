@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,3 +83,68 @@ def test_a_checkpoint_leads_through_all_events_once(store: Store) -> None:
     third = store.read(lambda tx: tx.events.after(second[-1].log_id, 2))
     assert [*first, *second, *third] == events
     assert store.read(lambda tx: tx.events.after(events[-1].log_id, 2)) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["date:[* TO 9999-12-31T23:59:59-12:00]", "date:[0001-01-02 TO *]", "date:0001-01-02"]
+)
+def test_dates_beyond_any_log_are_understood(store: Store, query: str) -> None:
+    """What such dates say of the ids of events is nothing, and no fault."""
+    store.write(lambda tx: tx.events.append([event()]))
+    condition = log_search(query)
+    assert condition is not None
+    found = store.read(lambda tx: tx.events.page(Page(), condition)).total
+    assert found == (0 if query == "date:0001-01-02" else 1)
+
+
+def test_only_what_is_asked_for_is_counted(store: Store) -> None:
+    store.write(lambda tx: tx.events.append([event(NOW + second) for second in range(5)]))
+    assert store.read(lambda tx: tx.events.page(Page(limit=2))).total == 5
+    assert store.read(lambda tx: tx.events.page(Page(start=4, limit=2))).total == 5
+    assert store.read(lambda tx: tx.events.page(Page(start=9, limit=2))).total == 5
+    assert store.read(lambda tx: tx.events.page(Page(limit=2, is_counted=False))).total == 0
+
+
+def found(store: Store, query: str) -> set[str]:
+    """The audiences of the events that a query finds."""
+    condition = log_search(query)
+    assert condition is not None
+    rows = store.read(lambda tx: tx.events.page(Page(), condition))
+    return {str(each.document["audience"]) for each in rows.items}
+
+
+def test_apis_are_compared_as_far_as_the_longest_identifier_goes(store: Store) -> None:
+    for audience in ("a" * 600, "a" * 1000, "a", ""):
+        happened = event()
+        told = replace(happened, document={**happened.document, "audience": audience})
+        store.write(lambda tx, told=told: tx.events.append([told]))  # type: ignore[misc]
+    assert found(store, "audience:a") == {"a"}
+    assert found(store, f"audience:{'a' * 600}") == {"a" * 600, "a" * 1000}
+    assert found(store, f"audience:{'a' * 1000}") == {"a" * 600, "a" * 1000}
+    assert found(store, "audience:aa*") == {"a" * 600, "a" * 1000}
+    assert found(store, 'audience:""') == {""}
+    assert len(found(store, "audience:*")) == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "audiences"),
+    [
+        ("type:feccft AND audience:one", {"one"}),
+        ("type:seccft AND audience:one", set()),
+        ("type:seccft OR audience:one", {"one", "two"}),
+        ("NOT type:seccft AND audience:one", {"one"}),
+        ("type:f* AND audience:(one OR two)", {"one"}),
+        ("type:* audience:two", {"two"}),
+    ],
+)
+def test_a_type_beside_an_api_means_the_same_whichever_index_is_taken(
+    store: Store, query: str, audiences: set[str]
+) -> None:
+    for audience, type_ in (
+        ("one", EventType.CLIENT_CREDENTIALS_REFUSED),
+        ("two", EventType.CLIENT_CREDENTIALS_EXCHANGED),
+    ):
+        happened = event(type_=type_)
+        told = replace(happened, document={**happened.document, "audience": audience})
+        store.write(lambda tx, told=told: tx.events.append([told]))  # type: ignore[misc]
+    assert found(store, query) == audiences

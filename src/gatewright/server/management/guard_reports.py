@@ -15,10 +15,11 @@ from gatewright.server.management import answers
 from gatewright.server.management.description import PAGING, Items, Nothing, Record, number, text
 from gatewright.server.management.diagnosis import Known, diagnose
 from gatewright.server.management.endpoint import Call, endpoint, paged
-from gatewright.server.management.naming import find_api
+from gatewright.server.management.naming import find_api, identifier_of
 from gatewright.server.management.schema import Body, ScopeValue, integer, invalid_body
 from gatewright.server.reported import ReportedRefusal, ReportedUse
 from gatewright.server.store import Page, Rows
+from gatewright.server.store.conditions import resource_server_is_one_of
 
 KEPT = 30 * 86400  # seconds for which refusals are kept
 BOUND_BY = "gatewright_reports_for"
@@ -171,18 +172,21 @@ def _known(call: Call, rows: Sequence[ReportedRefusal]) -> dict[ReportedRefusal,
     """What the server has of each row's application, API and grant, by as many questions as for one row."""
     ids = tuple({row.client_id for row in rows} - {""})
     clients = {each.client_id: each for each in call.tx.clients.find(client_id=ids)}
-    apis = {audience: find_api(call, audience) for audience in {row.audience for row in rows}}
+    audiences = tuple({row.audience for row in rows})
+    has_system = call.server.settings.management_audience in audiences
+    named = resource_server_is_one_of(audiences, with_system=has_system)
+    apis = {identifier_of(call.server, api): api for api in call.tx.resource_servers.find(named)}
     grants = {
         (grant.client_id, grant.resource_server_id): grant
         for grant in call.tx.client_grants.find(
             client_id=ids,
-            resource_server_id=tuple(api.id for api in apis.values() if api is not None),
+            resource_server_id=tuple(api.id for api in apis.values()),
             subject_type="client",
         )
     }
     found = {}
     for row in rows:
-        api = apis[row.audience]
+        api = apis.get(row.audience)
         grant = None if api is None else grants.get((row.client_id, api.id))
         found[row] = Known(clients.get(row.client_id), api, grant)
     return found

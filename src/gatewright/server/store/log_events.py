@@ -19,6 +19,8 @@ MOST_FOUND = 1000
 """A search answers no more than these, as Auth0's does; who wants all follows by checkpoint."""
 
 SECONDS_AN_HOUR = 3600
+LATEST = 2**37
+"""Of times after that, in some thousand years, ids say nothing."""
 
 LONGEST_AUDIENCE = 600
 """Characters that are compared: no API has a longer identifier, and strangers ask for what they like."""
@@ -27,9 +29,9 @@ LONGEST_AUDIENCE = 600
 def _ids_of(low: float | None, high: float | None) -> list[Condition]:
     """What a span of time says of ids, which are in order and indexed: a microsecond more at either end."""
     found = []
-    if low is not None and low > 1:
+    if low is not None and 1 < low < LATEST:
         found.append(log_events.c.log_id >= log_id_at(low - 1e-6))
-    if high is not None and high > 1:
+    if high is not None and 1 < high < LATEST:
         found.append(log_events.c.log_id < log_id_at(high + 1e-6))
     return found
 
@@ -87,7 +89,7 @@ class LogEvents:
                 "type": event.type.value,
                 "client_id": event.client_id,
                 "document": encode(event.document),
-                "audience": str(event.document.get("audience", ""))[:LONGEST_AUDIENCE] or None,
+                "audience": _audience(event),
             }
             for event in batch
         ]
@@ -144,6 +146,11 @@ class LogEvents:
             .order_by(audience, hour)
         )
         return [HourOfTokens(*row) for row in self.connection.execute(query)]
+
+
+def _audience(event: LogEvent) -> str | None:
+    audience = event.document.get("audience")
+    return None if audience is None else str(audience)[:LONGEST_AUDIENCE]
 
 
 def _event(row: Row[Any]) -> LogEvent:

@@ -18,6 +18,11 @@ class Page:
     after: int | None = None
     is_counted: bool = True
 
+    def total_of(self, found: int) -> int | None:
+        """How many match, where so many were found from here on tells it: when the page is not full."""
+        is_last = found <= self.limit and (found > 0 or not self.start) and self.after is None
+        return self.start + found if is_last and self.limit else None
+
 
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[T]):

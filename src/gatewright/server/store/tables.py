@@ -150,7 +150,7 @@ token_days = Table(
     Column("side", String(16), primary_key=True),
     # Before the day: who had the most is then added up in the order of the rows.
     Column("name", String(600), primary_key=True),
-    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False, index=True),
     Column("issued", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Subquery, case, delete, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Subquery, case, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gatewright.server.store.tables import (
@@ -20,7 +20,8 @@ from gatewright.server.store.tables import (
 )
 from gatewright.server.token_requests import Asked, Counts
 
-KEPT_HOURS: Final = 8 * 24
+KEPT_DAYS: Final = 7
+KEPT_HOURS: Final = KEPT_DAYS * 24
 HOURS_A_DAY: Final = 24
 SECONDS_AN_HOUR: Final = 3600
 
@@ -60,10 +61,11 @@ class TokenHours:
         hours = [*(hour for hour, *_ in counts.issued), *(hour for hour, *_ in counts.refused)]
         if not hours:
             return
-        oldest = max(hours) - KEPT_HOURS
+        newest = max(hours)
         for table in (token_hours, token_refusals):
-            self.connection.execute(delete(table).where(table.c.hour <= oldest))
-        self.connection.execute(delete(token_days).where(token_days.c.day < oldest // HOURS_A_DAY))
+            self.connection.execute(delete(table).where(table.c.hour <= newest - KEPT_HOURS))
+        day = token_days.c.day
+        self.connection.execute(delete(token_days).where(day <= newest // HOURS_A_DAY - KEPT_DAYS))
 
     def by_day(self, *, since: int, until: int) -> list[Day]:
         """Tokens issued on each of these days, in days since 1970 (UTC); days without any are not there."""
@@ -215,13 +217,9 @@ def _within(window: Window) -> list[ColumnElement[bool]]:
 
 
 def _told(side: Side, window: Window) -> Subquery:
-    """Names and what was issued; of everybody by days, as far as days are whole, for these rows are fewer."""
+    """Names, and what was issued: of everybody by days, where the window is made of them."""
     hours, days = token_hours.c, token_days.c
-    by_hour = select(hours[side].label("name"), hours.issued.label("issued")).where(*_within(window))
-    if window.client_id is not None or window.audience is not None:
-        return by_hour.subquery()
-    first_day = -(-window.first // HOURS_A_DAY)
-    by_day = select(days.name, days.issued).where(days.side == side, days.day >= first_day)
-    if window.first % HOURS_A_DAY == 0:
-        return by_day.subquery()
-    return union_all(by_day, by_hour.where(hours.hour < first_day * HOURS_A_DAY)).subquery()
+    if window.first % HOURS_A_DAY or window.client_id is not None or window.audience is not None:
+        return select(hours[side].label("name"), hours.issued).where(*_within(window)).subquery()
+    first_day = window.first // HOURS_A_DAY
+    return select(days.name, days.issued).where(days.side == side, days.day >= first_day).subquery()

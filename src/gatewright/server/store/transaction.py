@@ -165,10 +165,13 @@ class Collection(Generic[T]):
         query = query.offset(page.start) if page.after is None else query.where(position > page.after)
         rows = self.connection.execute(query).all()
         shown = rows[: page.limit]
-        count = select(func.count()).select_from(self.kind.table).where(*matching)
+        total = page.total_of(len(rows)) if page.is_counted else 0
+        if total is None:
+            count = select(func.count()).select_from(self.kind.table).where(*matching)
+            total = self.connection.execute(count).scalar_one()
         return Rows(
             items=[self.kind.unpack(row, self.sealer) for row in shown],
-            total=self.connection.execute(count).scalar_one() if page.is_counted else 0,
+            total=total,
             next=shown[-1].position if shown and len(rows) > len(shown) else None,
         )
 

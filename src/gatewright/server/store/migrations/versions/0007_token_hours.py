@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("side", "name", "day", name="pk_token_days"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_token_days_day", "token_days", ["day"])
     totals = op.create_table(
         "token_totals",
         sa.Column("hour", sa.Integer, nullable=False),
