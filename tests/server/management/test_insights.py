@@ -170,6 +170,16 @@ def test_refusals_are_told_by_reason_and_door(caller: Caller, clock: Clock) -> N
     assert api["id"]
 
 
+def test_a_week_of_everybody_has_what_the_day_has(caller: Caller, moving_clock: Clock) -> None:
+    """Everything here happened today: the counts of days and those of hours are the same."""
+    caller.ask_token(caller.application("Weekly"), "urn:nowhere")
+    today = by_reason(caller)
+    assert today["token_endpoint", "unknown_api"] > 0
+    assert by_reason(caller, span="7d") == today
+    moving_clock.now += 7 * 24 * HOUR
+    assert by_reason(renewed(caller), span="7d") == {}
+
+
 def test_each_reason_is_found_in_the_log(caller: Caller) -> None:
     stranger = caller.application("Lost")
     caller.ask_token(stranger, "urn:lost")

@@ -143,7 +143,7 @@ token_hours = Table(
     sqlite_with_rowid=False,
 )
 
-# What the clients had that day, and what was issued for the APIs: `side` is `client_id` or `audience`.
+# Tokens of clients and for APIs, and refusals by reason: `side` is `client_id`, `audience` or `reason`.
 token_days = Table(
     "token_days",
     metadata,
@@ -151,7 +151,7 @@ token_days = Table(
     # Before the day: who had the most is then added up in the order of the rows.
     Column("name", String(600), primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False, index=True),
-    Column("issued", Integer, nullable=False),
+    Column("times", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -61,6 +61,7 @@ class TokenHours:
         hours = [*(hour for hour, *_ in counts.issued), *(hour for hour, *_ in counts.refused)]
         if not hours:
             return
+        self._add_days(counts)
         newest = max(hours)
         for table in (token_hours, token_refusals):
             self.connection.execute(delete(table).where(table.c.hour <= newest - KEPT_HOURS))
@@ -116,14 +117,21 @@ class TokenHours:
 
     def refusals(self, window: Window) -> dict[str, int]:
         """How many tokens were refused, by reason."""
-        table = token_refusals.c
-        equals = {"client_id": window.client_id, "audience": window.audience}
-        query = (
-            select(table.reason, func.sum(table.times))
-            .where(table.hour >= window.first, table.hour <= window.last)
-            .where(*(table[name] == value for name, value in equals.items() if value is not None))
-            .group_by(table.reason)
-        )
+        table, days = token_refusals.c, token_days.c
+        if _is_of_days(window):
+            query = (
+                select(days.name, func.sum(days.times))
+                .where(days.side == "reason", days.day >= window.first // HOURS_A_DAY)
+                .group_by(days.name)
+            )
+        else:
+            equals = {"client_id": window.client_id, "audience": window.audience}
+            query = (
+                select(table.reason, func.sum(table.times))
+                .where(table.hour >= window.first, table.hour <= window.last)
+                .where(*(table[name] == value for name, value in equals.items() if value is not None))
+                .group_by(table.reason)
+            )
         return {reason: int(times) for reason, times in self.connection.execute(query)}
 
     def _add_issued(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
@@ -139,25 +147,28 @@ class TokenHours:
             for (hour, client_id, audience), more in issued.items()
         ]
         self.connection.execute(upsert, rows)
-        self._add_days(issued)
         self._add_totals(issued)
         self._note_holders(issued)
 
-    def _add_days(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
-        days: dict[tuple[int, str, str], int] = {}
-        for (hour, client_id, audience), more in issued.items():
-            for side, name in (("client_id", client_id), ("audience", audience)):
-                key = (hour // HOURS_A_DAY, side, name)
-                days[key] = days.get(key, 0) + more.times
+    def _add_days(self, counts: Counts) -> None:
+        days: dict[tuple[str, str, int], int] = {}
+
+        def add(side: str, name: str, hour: int, times: int) -> None:
+            key = (side, name, hour // HOURS_A_DAY)
+            days[key] = days.get(key, 0) + times
+
+        for (hour, client_id, audience), asked in counts.issued.items():
+            add("client_id", client_id, hour, asked.times)
+            add("audience", audience, hour, asked.times)
+        for (hour, reason, _, _), times in counts.refused.items():
+            add("reason", reason, hour, times)
         statement = sqlite_insert(token_days)
         upsert = statement.on_conflict_do_update(
             index_elements=["side", "name", "day"],
-            set_={"issued": token_days.c.issued + statement.excluded.issued},
+            set_={"times": token_days.c.times + statement.excluded.times},
         )
-        rows = [
-            {"day": day, "side": side, "name": name, "issued": times}
-            for (day, side, name), times in days.items()
-        ]
+        names = ("side", "name", "day")
+        rows = [{**dict(zip(names, key, strict=True)), "times": times} for key, times in days.items()]
         self.connection.execute(upsert, rows)
 
     def _add_totals(self, issued: Mapping[tuple[int, str, str], Asked]) -> None:
@@ -216,10 +227,19 @@ def _within(window: Window) -> list[ColumnElement[bool]]:
     return [table.hour >= window.first, table.hour <= window.last, *of]
 
 
+def _is_of_days(window: Window) -> bool:
+    """Whether it begins with a day and means everybody: the rows of days, which are few, tell it then."""
+    return window.first % HOURS_A_DAY == 0 and window.client_id is None and window.audience is None
+
+
 def _told(side: Side, window: Window) -> Subquery:
     """Names, and what was issued: of everybody by days, where the window is made of them."""
     hours, days = token_hours.c, token_days.c
-    if window.first % HOURS_A_DAY or window.client_id is not None or window.audience is not None:
+    if not _is_of_days(window):
         return select(hours[side].label("name"), hours.issued).where(*_within(window)).subquery()
     first_day = window.first // HOURS_A_DAY
-    return select(days.name, days.issued).where(days.side == side, days.day >= first_day).subquery()
+    return (
+        select(days.name, days.times.label("issued"))
+        .where(days.side == side, days.day >= first_day)
+        .subquery()
+    )

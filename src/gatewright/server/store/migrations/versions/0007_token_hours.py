@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("side", sa.String(16), nullable=False),
         sa.Column("name", sa.String(600), nullable=False),
         sa.Column("day", sa.Integer, nullable=False),
-        sa.Column("issued", sa.Integer, nullable=False),
+        sa.Column("times", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("side", "name", "day", name="pk_token_days"),
         sqlite_with_rowid=False,
     )
