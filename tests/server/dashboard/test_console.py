@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gatewright import Guard
+from gatewright.server.dashboard.console import MOST_OFFERED
 from gatewright.server.dashboard.sessions import CONFIRMED_FOR
 from tests.browser.sample import sample
 from tests.running import free_port, serving
@@ -307,3 +308,17 @@ def test_viewer_sees_the_requests_and_takes_no_token(
 
 def test_console_lists_the_apis_to_choose_from(ada: Browser, api: dict[str, Any]) -> None:
     assert f'href="/ui/apis/{api["id"]}/test"' in ada.page(f"/console?q={api['name'][:20]}")
+
+
+def test_one_of_many_applications_is_found_by_a_part_of_its_name(
+    ada: Browser, caller: Caller, api: dict[str, Any]
+) -> None:
+    for number in range(MOST_OFFERED + 1):
+        made = caller.application(f"Worker {number:02}")
+        caller.authorize(made, api["identifier"])
+    path = f"/apis/{api['id']}/test"
+    page = ada.page(path)
+    assert f"Worker {MOST_OFFERED:02}" not in page
+    assert 'name="q"' in page
+    page = ada.page(f"{path}?q=worker+{MOST_OFFERED:02}")
+    assert f'<option value="{made.client_id}" selected>Worker {MOST_OFFERED:02}' in page

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from gatewright.server.dashboard.api_applications import give, grant_of
+from gatewright.server.dashboard.api_applications import BY_ITSELF, give, grant_of
 from gatewright.server.dashboard.apis import WITHOUT_SECRET, read_api, render_tab
 from gatewright.server.dashboard.console_call import (
     NOWHERE,
@@ -38,7 +38,7 @@ from gatewright.server.dashboard.requests_as_code import curl, written
 from gatewright.server.errors import ApiError
 from gatewright.server.requests import note
 
-MOST_OFFERED: Final = 100
+MOST_OFFERED: Final = 20
 MOST_ROUTES: Final = 50
 NO_SECRET: Final = "This application does not prove itself by a secret: paste a token that it has taken."  # noqa: S105 - a sentence
 
@@ -204,7 +204,12 @@ async def _client(page: Page) -> Record:
 
 
 async def _offered(page: Page, api: Record) -> list[Record]:
-    """The applications that may ask for tokens of the API."""
+    """Applications to choose from: those that have ``?q=``, or the first that may ask for tokens of the API."""
+    q = page.query.get("q", "").strip()
+    if q:
+        wishes = {"search": q, "fields": SHOWN, "grant_type": BY_ITSELF}
+        found: list[Record] = await page.operations.get("clients", per_page=MOST_OFFERED, **wishes)
+        return found
     grants = await page.operations.get(
         "client-grants", audience=api["identifier"], subject_type="client", per_page=MOST_OFFERED
     )
@@ -238,7 +243,9 @@ async def _console(
         status=_status(trial, status),
         fault=trial.fault,
         connects_to=base_urls,
+        q=page.query.get("q", ""),
         offered=offered,
+        is_searched=len(offered) >= MOST_OFFERED or bool(page.query.get("q")),
         client=client,
         held=held,
         granted=_granted(api, held),
