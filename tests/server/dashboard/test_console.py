@@ -313,12 +313,12 @@ def test_console_lists_the_apis_to_choose_from(ada: Browser, api: dict[str, Any]
 def test_one_of_many_applications_is_found_by_a_part_of_its_name(
     ada: Browser, caller: Caller, api: dict[str, Any]
 ) -> None:
-    for number in range(MOST_OFFERED + 1):
-        made = caller.application(f"Worker {number:02}")
-        caller.authorize(made, api["identifier"])
+    workers = [caller.application(f"Worker {number:02}") for number in range(MOST_OFFERED + 1)]
+    for worker in workers:
+        caller.authorize(worker, api["identifier"])
     path = f"/apis/{api['id']}/test"
     page = ada.page(path)
     assert f"Worker {MOST_OFFERED:02}" not in page
     assert 'name="q"' in page
     page = ada.page(f"{path}?q=worker+{MOST_OFFERED:02}")
-    assert f'<option value="{made.client_id}" selected>Worker {MOST_OFFERED:02}' in page
+    assert f'<option value="{workers[-1].client_id}" selected>Worker {MOST_OFFERED:02}' in page

@@ -204,7 +204,7 @@ async def _client(page: Page) -> Record:
 
 
 async def _offered(page: Page, api: Record) -> list[Record]:
-    """Applications to choose from: those that have ``?q=``, or the first that may ask for tokens of the API."""
+    """Applications to choose from: those that have ``?q=``, or the first that are authorized."""
     q = page.query.get("q", "").strip()
     if q:
         wishes = {"search": q, "fields": SHOWN, "grant_type": BY_ITSELF}
