@@ -21,9 +21,12 @@ PASSWORD = "a sentence that is long enough"
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; absent, the tests are skipped, but never in CI (tests/conftest.py)."""
+    """The browser; absent, the tests are skipped, but never in CI (tests/conftest.py).
+
+    For one file at a time: while Playwright is there, no other test of this process can run an event loop.
+    """
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("chromium is not installed")
