@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 ROUNDS: Final = 9
 MOST_TIMES: Final = 5.0
 """What a page of the large tenant may take, in times of the small one's."""
+WITH_A_KEY: Final = ("/start", "/recover")
+"""Pages of a link, which is good once."""
 RESULTS: Final = Path(__file__).parent / "results" / "dashboard.json"
 DAYS: Final = 30
 BATCH: Final = 20_000
@@ -241,8 +243,10 @@ def views(tenant: Tenant) -> dict[str, str]:
     api, client = tenant.apis[-2], tenant.applications[-2]
     sizes = {"apis": len(tenant.apis), "applications": len(tenant.applications)}
     now = tenant.server.now()
+    [signing] = tenant.server.store.read(lambda tx: tx.signing_keys.find(alg="RS256", state="current"))
     ids = {
         "{id}": "",
+        "{kid}": signing.kid,
         "{framework}": "fastapi",
         "{client_id}": client.client_id,
         "{log_id}": tenant.log_id,
@@ -250,7 +254,7 @@ def views(tenant: Tenant) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in ROUTES:
         is_page = isinstance(row, OpenRoute) or row.is_page
-        if row.method != "GET" or row.path == "/start" or not is_page:
+        if row.method != "GET" or row.path in WITH_A_KEY or not is_page:
             continue
         ids["{id}"] = api.id if row.path.startswith("/apis/") else client.client_id
         address = re.sub(r"\{\w+\}", lambda found: quote(ids[found[0]], safe=""), row.path)

@@ -47,9 +47,11 @@ def guarded(server: ServerProcess) -> FastAPI:
     return sample(Guard(server.issuer, audience=AUDIENCE, algorithms=("RS256",)))
 
 
-def opened(page: Page, application: Application, url: str) -> None:
-    """The console of the API, which listens at `url`."""
+def opened(window: BrowserContext, server: ServerProcess, application: Application, url: str) -> Page:
+    """The console of the API, which listens at `url`, with a token taken."""
+    page = window.new_page()
     page.set_default_timeout(20_000)
+    page.goto(f"{server.issuer}ui/")
     page.get_by_role("link", name="Console", exact=True).click()
     page.get_by_role("link", name="Console API", exact=True).click()
     page.locator("select[name=app]").select_option(application.client_id)
@@ -60,6 +62,8 @@ def opened(page: Page, application: Application, url: str) -> None:
     page.get_by_label("Base URLs").fill(url)
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Saved where the API listens").wait_for()
+    take_token(page)
+    return page
 
 
 def take_token(page: Page) -> None:
@@ -101,10 +105,7 @@ def test_fix_button_turns_a_403_into_a_200(
             expose_headers=["WWW-Authenticate"],
         )
     with serving(guarded) as url:
-        page = visitor(java_script_enabled=way != "no-script").new_page()
-        page.goto(f"{server.issuer}ui/")
-        opened(page, application, url)
-        take_token(page)
+        page = opened(visitor(java_script_enabled=way != "no-script"), server, application, url)
         send(page, "/blogs")
         page.get_by_role("heading", name=re.compile("Answer:.*403")).wait_for()
         page.get_by_text("The token lacks read:blog.").wait_for()
@@ -121,10 +122,7 @@ def test_history_holds_calls_and_no_token_and_fills_the_form_again(
     visitor: Callable[..., BrowserContext], server: ServerProcess, application: Application, guarded: FastAPI
 ) -> None:
     with serving(guarded) as url:
-        page = visitor().new_page()
-        page.goto(f"{server.issuer}ui/")
-        opened(page, application, url)
-        take_token(page)
+        page = opened(visitor(), server, application, url)
         send(page, "/authtest")
         page.get_by_role("heading", name=re.compile("Answer:.*200")).wait_for()
         send(page, "/nowhere")
@@ -148,10 +146,7 @@ def test_changed_and_missing_tokens_are_refused_with_the_reason(
     visitor: Callable[..., BrowserContext], server: ServerProcess, application: Application, guarded: FastAPI
 ) -> None:
     with serving(guarded) as url:
-        page = visitor().new_page()
-        page.goto(f"{server.issuer}ui/")
-        opened(page, application, url)
-        take_token(page)
+        page = opened(visitor(), server, application, url)
         page.get_by_label("Sends").select_option("changed")
         send(page, "/authtest")
         page.get_by_text("A character of the signature was changed, as you chose.").wait_for()
@@ -165,10 +160,7 @@ def test_refusal_with_its_fix_is_sound_in_both_schemes_and_on_a_small_screen(
 ) -> None:
     with serving(guarded) as url:
         for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": SMALL}):
-            page = visitor(bypass_csp=True, **options).new_page()
-            page.goto(f"{server.issuer}ui/")
-            opened(page, application, url)
-            take_token(page)
+            page = opened(visitor(bypass_csp=True, **options), server, application, url)
             send(page, "/blogs")
             page.get_by_role("button", name="Grant read:blog and send again").wait_for()
             page.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true; })")

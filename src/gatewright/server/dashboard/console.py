@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from gatewright.server.dashboard.console_call import (
     Call,
     Reading,
     answer_read,
+    hides_challenge,
     observed,
     outgoing,
     request_to_copy,
@@ -34,7 +34,7 @@ from gatewright.server.dashboard.listing import excerpt
 from gatewright.server.dashboard.operations import Record
 from gatewright.server.dashboard.page import Page, Route, part, redirect
 from gatewright.server.dashboard.relay import METHODS, Answered, RelayRefused
-from gatewright.server.dashboard.requests_as_code import curl, written
+from gatewright.server.dashboard.requests_as_code import written
 from gatewright.server.errors import ApiError
 from gatewright.server.requests import note
 
@@ -186,8 +186,8 @@ async def _called(page: Page, api: Record, client: Record, call: Call) -> Trial:
 
 async def _answer(page: Page, base_urls: list[str], call: Call) -> Answered:
     seen = observed(page.form)
-    if seen is not None and not seen.hides_challenge:
-        return seen.answered
+    if seen is not None and not hides_challenge(seen):
+        return seen
     request = outgoing(call)
     note(page.http, relayed_to=urlsplit(request.base_url).netloc)
     try:
@@ -195,7 +195,7 @@ async def _answer(page: Page, base_urls: list[str], call: Call) -> Answered:
     except RelayRefused:
         if seen is None:
             raise
-        return seen.answered  # without the header that says why
+        return seen  # without the header that says why
 
 
 async def _client(page: Page) -> Record:
@@ -240,7 +240,7 @@ async def _console(
         page,
         "api_test.html",
         api,
-        status=_status(trial, status),
+        status=status,
         fault=trial.fault,
         connects_to=base_urls,
         q=page.query.get("q", ""),
@@ -250,7 +250,6 @@ async def _console(
         held=held,
         granted=_granted(api, held),
         token_code={} if request is None else written(request),
-        token_lines=None if request is None else curl(request),
         shows_secret=client is not None and "client_secret" in client,
         commands=[] if client is None else _commands(api, client, next(iter(base_urls), NOWHERE)),
         base_urls=base_urls,
@@ -261,10 +260,6 @@ async def _console(
         call=call,
         call_code=written(request_to_copy(call, base_urls)),
     )
-
-
-def _status(trial: Trial, status: int) -> int:
-    return HTTPStatus.BAD_REQUEST if trial.fault and status == HTTPStatus.OK else status
 
 
 def _granted(api: Record, held: Record | None) -> list[str]:

@@ -53,18 +53,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """An answer that the browser has got; CORS may have hidden the header that says why it is a refusal."""
-
-    answered: Answered
-
-    @property
-    def hides_challenge(self) -> bool:
-        """Whether it is a refusal without its reason."""
-        return self.answered.status in _REFUSED and not _header(self.answered, _CHALLENGE)
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What an answer means: ``missing`` are permissions that a button may give."""
 
@@ -116,7 +104,7 @@ def request_to_copy(call: Call, base_urls: list[str]) -> WrittenRequest:
     return WrittenRequest(call.method, base + call.path, headers, token, body=call.body)
 
 
-def observed(form: Form) -> Observed | None:
+def observed(form: Form) -> Answered | None:
     """The answer that the browser has sent along; None when it made no call, or none that can be read."""
     text = form.text("answer")
     if not text:
@@ -129,10 +117,14 @@ def observed(form: Form) -> Observed | None:
         case {"status": int(status), "headers": list(pairs), "body": str(body), "milliseconds": int(elapsed)}:
             headers = tuple((str(pair[0]), str(pair[1])) for pair in pairs if _is_pair(pair))
             sent = body.encode()
-            whole = Answered(status, headers, sent[:LARGEST_ANSWER], elapsed, len(sent) > LARGEST_ANSWER)
-            return Observed(whole)
+            return Answered(status, headers, sent[:LARGEST_ANSWER], elapsed, len(sent) > LARGEST_ANSWER)
         case _:
             return None
+
+
+def hides_challenge(answered: Answered) -> bool:
+    """Whether it is a refusal without its reason: CORS may have hidden the header from the browser."""
+    return answered.status in _REFUSED and not _header(answered, _CHALLENGE)
 
 
 def answer_read(

@@ -48,11 +48,9 @@ def curl(request: WrittenRequest) -> str:
     if request.method != ("POST" if request.form or request.body else "GET"):
         lines.append("--head" if request.method == "HEAD" else f"--request {request.method}")
     if request.basic is not None:
-        user, password = request.basic
-        # Both are encoded before they are joined, which curl does not do.
-        lines.append(f"--user {shlex.quote(quote(user, safe=''))}:{_in_shell(password, escaped=True)}")
+        lines.append(f"--user {_basic_in_shell(*request.basic)}")
     if request.token is not None:
-        lines.append(f"--header {_bearer_in_shell(request.token)}")
+        lines.append(f"--header {_bearer_in_shell('Authorization: Bearer ', request.token)}")
     lines += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in request.headers]
     lines += [f"--data-urlencode {_pair_in_shell(name, value)}" for name, value in request.form]
     if request.body:
@@ -64,15 +62,9 @@ def httpie(request: WrittenRequest) -> str:
     """For a shell with HTTPie."""
     lines = [f"http {'--form ' if request.form else ''}{request.method} {shlex.quote(request.url)}"]
     if request.basic is not None:
-        user, password = request.basic
-        lines.append(f"--auth {shlex.quote(quote(user, safe=''))}:{_in_shell(password, escaped=True)}")
+        lines.append(f"--auth {_basic_in_shell(*request.basic)}")
     if request.token is not None:
-        token = request.token
-        lines.append(
-            f'"Authorization:Bearer ${token.name}"'
-            if isinstance(token, Variable)
-            else shlex.quote(f"Authorization:Bearer {token}")
-        )
+        lines.append(_bearer_in_shell("Authorization:Bearer ", request.token))
     lines += [shlex.quote(f"{name}:{value}") for name, value in request.headers]
     lines += [_pair_in_shell(name, value) for name, value in request.form]
     if request.body:
@@ -136,10 +128,12 @@ _LANGUAGES: Final[Mapping[str, Callable[[WrittenRequest], str]]] = {
 }
 
 
-def _in_shell(text: Text, *, escaped: bool = False) -> str:
-    if isinstance(text, Variable):
-        return f'"${text.name}"'
-    return shlex.quote(quote(text, safe="") if escaped else text)
+def _basic_in_shell(user: str, password: Text) -> str:
+    """Both are encoded before they are joined, which the programs do not do."""
+    name = shlex.quote(quote(user, safe=""))
+    if isinstance(password, Variable):
+        return f'{name}:"${password.name}"'
+    return f"{name}:{shlex.quote(quote(password, safe=''))}"
 
 
 def _pair_in_shell(name: str, value: Text) -> str:
@@ -148,10 +142,8 @@ def _pair_in_shell(name: str, value: Text) -> str:
     return shlex.quote(f"{name}={value}")
 
 
-def _bearer_in_shell(token: Text) -> str:
-    if isinstance(token, Variable):
-        return f'"Authorization: Bearer ${token.name}"'
-    return shlex.quote(f"Authorization: Bearer {token}")
+def _bearer_in_shell(start: str, token: Text) -> str:
+    return f'"{start}${token.name}"' if isinstance(token, Variable) else shlex.quote(start + token)
 
 
 def _in_python(text: Text) -> str:
