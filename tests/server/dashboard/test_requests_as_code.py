@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 HOSTILE = "a\"b'c $(touch never) `id` ${HOME} \\n \x7f é 😀\n%41"
 SECRET = Variable("SECRET")
+PROGRAMS = str(Path(sys.executable).parent)
 VALUE = "s-ec_r.et~"
 ODD_VALUE = "s%ec+r&et/é"
 REQUESTS = {
@@ -36,6 +39,7 @@ REQUESTS = {
 }
 RUN: dict[str, Callable[[str], list[str]]] = {
     "curl": lambda code: ["sh", "-c", code],
+    "HTTPie": lambda code: ["sh", "-c", f"PATH={shlex.quote(PROGRAMS)}:$PATH; {code}"],
     "Python": lambda code: [sys.executable, "-c", code],
     "JavaScript": lambda code: [*node_and_npm()[0], "--input-type=module", "-e", code],
 }

@@ -59,16 +59,19 @@ def curl(request: WrittenRequest) -> str:
 
 
 def httpie(request: WrittenRequest) -> str:
-    """For a shell with HTTPie."""
-    lines = [f"http {'--form ' if request.form else ''}{request.method} {shlex.quote(request.url)}"]
+    """For a shell with HTTPie, whose options stand before the address."""
+    options = ["--ignore-stdin"]  # or what comes from there would be the body, as in a script
+    if request.form:
+        options.append("--form")
     if request.basic is not None:
-        lines.append(f"--auth {_basic_in_shell(*request.basic)}")
+        options.append(f"--auth {_basic_in_shell(*request.basic)}")
+    if request.body:
+        options.append(f"--raw {shlex.quote(request.body)}")
+    lines = [f"http {' '.join(options)} {request.method} {shlex.quote(request.url)}"]
     if request.token is not None:
         lines.append(_bearer_in_shell("Authorization:Bearer ", request.token))
     lines += [shlex.quote(f"{name}:{value}") for name, value in request.headers]
     lines += [_pair_in_shell(name, value) for name, value in request.form]
-    if request.body:
-        lines.append(f"--raw {shlex.quote(request.body)}")
     return " \\\n  ".join(lines)
 
 
